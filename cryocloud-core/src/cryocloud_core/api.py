@@ -1,0 +1,1 @@
+"""Load, check and run workflows from scripts and notebooks."""

@@ -1,0 +1,1 @@
+"""What happens next: pure logic from events to commands, without clock, chance or I/O."""

@@ -1,0 +1,1 @@
+"""Finding code: where a module lives, what it declares, how it is loaded; nothing here runs a task."""

@@ -1,0 +1,1 @@
+"""Core's own entry point: what core registers through the hooks that every plugin uses."""

@@ -1,0 +1,1 @@
+"""The schedulers that core brings: they place tasks on workers and tell what became of them."""

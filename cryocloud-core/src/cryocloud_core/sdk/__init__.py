@@ -1,0 +1,1 @@
+"""What plugin authors touch: hooks, specs, the contracts of the four kinds of plugin."""

@@ -1,0 +1,1 @@
+"""What authors test with: flows as given, when, then; conformance kits; strategies; faults."""

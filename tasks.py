@@ -1,0 +1,209 @@
+"""The chores of this repository, each one command: ``python3 tasks.py demo``, ``python3 tasks.py test`` and their kin.
+
+Laws: the first part (preparing ``.venv``) uses the standard library alone and runs on a machine that has nothing but
+Python; the second part are invoke tasks, and each runs commands that a person could type. What is installed is
+exactly what ``requirements.lock`` pins, by hash, plus the four packages of this repository in editable form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "prepared.sha256"
+PACKAGES = ("cryocloud-core", "cryocloud-modules-builtin", "cryocloud-idl", "cryocloud-ffmpeg")
+SHADED_RELIEF = ROOT / "templates" / "workflows" / "shaded_relief"
+
+
+# --- Preparing .venv: standard library only ---------------------------------------------------------------------------
+
+
+def fingerprint() -> str:
+    """Return the digest of everything that decides what .venv must contain."""
+    digest = hashlib.sha256()
+    for path in (LOCK, *(ROOT / package / "pyproject.toml" for package in PACKAGES)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def run(*command: str | Path) -> None:
+    """Run a command in the repository, showing it first; a failure ends this process with the command's status."""
+    words = [str(word) for word in command]
+    print("+", shlex.join(words), flush=True)
+    status = subprocess.run(words, cwd=ROOT, check=False, stdin=subprocess.DEVNULL).returncode
+    if status:
+        sys.exit(status if status > 0 else 128 - status)
+
+
+def find_uv() -> str | None:
+    """Return a uv that works: .venv's own, else the one on PATH (which may be a shim without a program behind it)."""
+    for candidate in (VENV / "bin" / "uv", shutil.which("uv")):
+        if candidate and Path(candidate).exists():
+            answer = subprocess.run([str(candidate), "--version"], capture_output=True, check=False)
+            if answer.returncode == 0:
+                return str(candidate)
+    return None
+
+
+def create_venv() -> None:
+    """Create an empty .venv on this Python, with uv if it is there, else with the venv module and pip.
+
+    Raises:
+        SystemExit: neither can make one; the message names the packages that would help.
+    """
+    if VENV.exists():  # what is left of one whose Python has gone
+        shutil.rmtree(VENV)
+    uv = find_uv()
+    if uv:
+        run(uv, "venv", "--quiet", "--no-python-downloads", "--python", sys.executable, VENV)
+        return
+    try:
+        import ensurepip  # noqa: F401 - Debian's Python has venv without it
+        import venv
+    except ImportError:
+        sys.exit(
+            "tasks.py: this Python cannot make virtual environments (the module ensurepip is missing) and uv is not "
+            "installed. Do one of these and run the command again:\n"
+            "  apt install python3-venv        (Debian, Ubuntu)\n"
+            "  pip install uv                  (where pip is allowed to install)"
+        )
+    print("+", sys.executable, "-m venv", VENV, flush=True)
+    venv.create(VENV, with_pip=True)
+
+
+def uv_from_lock() -> str | None:
+    """Install the locked uv into .venv with pip, checked by hash; None where pip cannot."""
+    blocks = LOCK.read_text(encoding="utf-8").replace("\\\n    ", "\\").splitlines()
+    wanted = [block.replace("\\", "\\\n    ") for block in blocks if block.startswith("uv==")]
+    with tempfile.TemporaryDirectory() as folder:
+        requirement = Path(folder) / "uv.txt"
+        requirement.write_text("\n".join(wanted), encoding="utf-8")
+        command = [str(PYTHON), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(requirement)]
+        subprocess.run(command, cwd=ROOT, check=False, stdin=subprocess.DEVNULL)
+    return find_uv()
+
+
+def install() -> None:
+    """Fill .venv with what the lock pins and with this repository's packages."""
+    uv = find_uv() or uv_from_lock()
+    if uv:
+        pip = [uv, "pip", "install", "--quiet", "--python", str(PYTHON)]
+    else:
+        pip = [str(PYTHON), "-m", "pip", "install", "--quiet"]
+    run(*pip, "--require-hashes", "-r", LOCK)
+    editable = [word for package in PACKAGES for word in ("-e", f"./{package}")]
+    run(*pip, "--no-deps", "--no-build-isolation", *editable)
+
+
+def prepare() -> None:
+    """Make .venv what the lock says; does nothing when it is so already."""
+    wanted = fingerprint()
+    if STAMP.is_file() and PYTHON.exists() and STAMP.read_text(encoding="utf-8") == wanted:
+        return
+    print("tasks.py: preparing", VENV, "(a minute the first time)", flush=True)
+    if not PYTHON.exists():
+        create_venv()
+    install()
+    STAMP.write_text(wanted, encoding="utf-8")
+
+
+def main() -> None:
+    """Prepare .venv, then run the invoke tasks named on the command line inside it."""
+    if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is to hear it from us, not from a traceback
+        sys.exit(f"tasks.py: Python 3.11 or newer is needed, this is {sys.version.split()[0]} ({sys.executable})")
+    prepare()
+    words = sys.argv[1:] or ["--list"]
+    os.execv(PYTHON, [str(PYTHON), "-m", "invoke", "--search-root", str(ROOT), *words])  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()
+
+
+# --- The tasks: run on .venv's Python ---------------------------------------------------------------------------------
+
+from invoke.context import Context  # noqa: E402 - only there once .venv is prepared
+from invoke.tasks import task  # noqa: E402
+
+
+def tool(name: str) -> Path:
+    """Return a program of .venv, as a path that can be typed from the repository."""
+    return Path(".venv") / "bin" / name
+
+
+@task(help={"out": "where the results go (default: demo-output in the repository)"})
+def demo(_: Context, out: str = "demo-output") -> None:
+    """Run the shaded-relief workflow on a real elevation model that arrives zipped in a watched directory."""
+    target = (ROOT / out).resolve()
+    with tempfile.TemporaryDirectory(prefix="cryocloud-demo-") as folder:
+        incoming = Path(folder) / "incoming"
+        incoming.mkdir()
+        shutil.make_archive(str(incoming / "rmnp-dem"), "zip", SHADED_RELIEF / "data", "rmnp-dem.tif")
+        workflow = (SHADED_RELIEF / "workflow.json").relative_to(ROOT)
+        flags = ("--once", "--state-dir", Path(folder) / "state", "--in", incoming, "--out", target)
+        run(tool("cryocloud"), "run", workflow, *flags)
+    pictures = sorted(target.glob("*.png"))
+    if not pictures:
+        sys.exit(f"demo: the run ended without an error, but {target} holds no picture")
+    print("The shaded relief:", *pictures, sep="\n  ")
+
+
+@task
+def check(_: Context) -> None:
+    """Judge the sources without running them: ruff, format, mypy, import contracts."""
+    run(tool("ruff"), "check", ".")
+    run(tool("ruff"), "format", "--check", ".")
+    run(tool("mypy"))
+    run(tool("lint-imports"))
+
+
+@task(pre=[check], help={"cov": "measure coverage as well"})
+def test(_: Context, cov: bool = False) -> None:
+    """Run every check and every test."""
+    run(tool("python"), "-m", "pytest", *(["--cov", "--cov-report=term"] if cov else []))
+
+
+@task
+def fix(_: Context) -> None:
+    """Let ruff repair and format what it can."""
+    run(tool("ruff"), "check", "--fix", ".")
+    run(tool("ruff"), "format", ".")
+
+
+@task
+def docs(_: Context) -> None:
+    """Write the generated pages of docs/reference from the code."""
+    run(tool("python"), "docs/generate.py")
+
+
+@task
+def bench(_: Context) -> None:
+    """Run the benchmarks that have a test shape (workloads with rivals: see benchmarks/)."""
+    run(tool("python"), "-m", "pytest", "-n", "0", "--benchmark-enable", "--benchmark-only", "benchmarks")
+
+
+@task
+def build(_: Context) -> None:
+    """Build a wheel and a source archive of each package into dist/."""
+    for package in PACKAGES:
+        run(tool("python"), "-m", "build", "--no-isolation", "--outdir", "dist", package)
+
+
+@task(help={"upgrade": "move to the newest versions that the packages allow"})
+def lock(_: Context, upgrade: bool = False) -> None:
+    """Write requirements.lock anew: hashes of everything, the host of nothing."""
+    own = [word for package in PACKAGES for word in ("--no-emit-package", package)]
+    shape = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header", "--no-annotate"]
+    sources = ["--group", "pyproject.toml:dev", *(f"{package}/pyproject.toml" for package in PACKAGES)]
+    flags = ["--quiet", "--no-emit-index-url", *(["--upgrade"] if upgrade else []), *own]
+    run(find_uv() or "uv", "pip", "compile", *shape, *flags, *sources, "--output-file", LOCK.name)

@@ -1,0 +1,54 @@
+"""What every test can ask for: the foreign programs that some need, and files in a folder of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What a requirement's name stands for: all of these programs must be found. sshd is called by its absolute path, so
+#: that its folder may be missing from PATH.
+PROGRAMS = {
+    "docker": ("docker",),
+    "ffmpeg": ("ffmpeg", "ffprobe"),
+    "graphviz": ("dot",),
+    "idl": ("gdl", "stdbuf"),
+    "podman": ("podman",),
+    "s3": ("weed",),
+    "ssh": ("sshd", "ssh-keygen"),
+    "tmux": ("tmux",),
+}
+SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+
+
+def demanded() -> frozenset[str]:
+    """Return the names in CRYOCLOUD_REQUIRE, whose absence is a failure."""
+    names = frozenset(filter(None, os.environ.get("CRYOCLOUD_REQUIRE", "").split(",")))
+    unknown = names - PROGRAMS.keys()
+    if unknown:
+        msg = f"CRYOCLOUD_REQUIRE names {sorted(unknown)}; known are {sorted(PROGRAMS)}"
+        raise pytest.UsageError(msg)
+    return names
+
+
+def find_program(name: str) -> str:
+    """Return the path of a requirement's first program; skip the test, or fail it where CI demands the program."""
+    found = [shutil.which(program, path=SEARCH_PATH) for program in PROGRAMS[name]]
+    missing = [program for program, path in zip(PROGRAMS[name], found, strict=True) if path is None]
+    if missing:
+        reason = f"{name}: not installed: {', '.join(missing)}"
+        if name in demanded():
+            pytest.fail(f"{reason} (CRYOCLOUD_REQUIRE demands it)")
+        pytest.skip(reason)
+    return str(found[0])
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """Give ``program("tmux")``: the program's absolute path, or a skip (a failure with CRYOCLOUD_REQUIRE=tmux)."""
+    return find_program
