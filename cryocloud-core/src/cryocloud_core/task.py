@@ -44,7 +44,13 @@ class TaskId:
             raise WireError(f"not a task id: {text!r}", remedy="an id looks like 42/Wind/1")
         pebble, part, node, firing, attempt = match.groups()
         name = node.replace("%23", "#").replace("%2F", "/").replace("%25", "%")
-        return cls(int(pebble), name, int(attempt), None if part is None else int(part), None if firing is None else int(firing))
+        return cls(
+            int(pebble),
+            name,
+            int(attempt),
+            None if part is None else int(part),
+            None if firing is None else int(firing),
+        )
 
 
 @frozen

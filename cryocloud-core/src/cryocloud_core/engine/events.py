@@ -90,4 +90,5 @@ class Context:
     options: dict[str, Any] = field(factory=dict)
     config: dict[str, Any] = field(factory=dict)
 
+
 tagged(Event)

@@ -82,5 +82,6 @@ class Condition:
     text: str
     tree: Clause
 
+
 tagged(Operand)
 tagged(Clause)

@@ -1,1 +1,1 @@
-"""The shell around the engine: inbox, apply, commit, perform; the only room that talks to the journal."""
+"""The head: turns arrivals and outcomes into events, journals them, and performs what the engine commands."""
