@@ -55,33 +55,29 @@ def find_uv() -> str | None:
     return None
 
 
-def create_venv() -> None:
-    """Create an empty .venv on this Python, with uv if it is there, else with the venv module and pip.
+def create_with_pip() -> None:
+    """Create an empty .venv with pip in it.
 
     Raises:
-        SystemExit: neither can make one; the message names the packages that would help.
+        SystemExit: this Python cannot; the message names the packages that would help.
     """
-    if VENV.exists():  # what is left of one whose Python has gone
-        shutil.rmtree(VENV)
-    uv = find_uv()
-    if uv:
-        run(uv, "venv", "--quiet", "--no-python-downloads", "--python", sys.executable, VENV)
-        return
     try:
         import ensurepip  # noqa: F401 - Debian's Python has venv without it
         import venv
     except ImportError:
         sys.exit(
-            "tasks.py: this Python cannot make virtual environments (the module ensurepip is missing) and uv is not "
-            "installed. Do one of these and run the command again:\n"
+            "tasks.py: this Python cannot make virtual environments (the module ensurepip is missing) and there is no "
+            "uv that works. Do one of these and run the command again:\n"
             "  apt install python3-venv        (Debian, Ubuntu)\n"
             "  pip install uv                  (where pip is allowed to install)"
         )
+    if VENV.exists():  # made by uv, without pip
+        shutil.rmtree(VENV)
     print("+", sys.executable, "-m venv", VENV, flush=True)
     venv.create(VENV, with_pip=True)
 
 
-def uv_from_lock() -> str | None:
+def get_uv() -> str | None:
     """Install the locked uv into .venv with pip, checked by hash; None where pip cannot."""
     blocks = LOCK.read_text(encoding="utf-8").replace("\\\n    ", "\\").splitlines()
     wanted = [block.replace("\\", "\\\n    ") for block in blocks if block.startswith("uv==")]
@@ -93,16 +89,49 @@ def uv_from_lock() -> str | None:
     return find_uv()
 
 
-def install() -> None:
-    """Fill .venv with what the lock pins and with this repository's packages."""
-    uv = find_uv() or uv_from_lock()
-    if uv:
-        pip = [uv, "pip", "install", "--quiet", "--python", str(PYTHON)]
-    else:
-        pip = [str(PYTHON), "-m", "pip", "install", "--quiet"]
-    run(*pip, "--require-hashes", "-r", LOCK)
+def fill(*pip: str) -> None:
+    """Install what the lock pins and this repository's packages with the given installer."""
     editable = [word for package in PACKAGES for word in ("-e", f"./{package}")]
-    run(*pip, "--no-deps", "--no-build-isolation", *editable)
+    run(*pip, "install", "--quiet", "--require-hashes", "-r", LOCK)
+    run(*pip, "install", "--quiet", "--no-deps", "--no-build-isolation", *editable)
+
+
+def install_with_uv(uv: str) -> bool:
+    """Create .venv where it is missing and fill it; False when uv cannot (a registry that only pip knows, say)."""
+    # Machines behind a proxy have its certificate in the system's store; uv looks there only when it is told.
+    os.environ.setdefault("UV_SYSTEM_CERTS", "1")
+    os.environ["VIRTUAL_ENV"] = str(VENV)
+    try:
+        if not PYTHON.exists():
+            run(uv, "venv", "--quiet", "--no-python-downloads", "--python", sys.executable, VENV)
+        fill(uv, "pip")
+    except SystemExit:
+        print("tasks.py: uv could not do it (see above); going on with pip", flush=True)
+        return False
+    return True
+
+
+def has_pip() -> bool:
+    """Tell whether .venv is there and has pip in it; one made by uv has none."""
+    if not PYTHON.exists():
+        return False
+    return subprocess.run([str(PYTHON), "-c", "import pip"], capture_output=True, check=False).returncode == 0
+
+
+def install() -> None:
+    """Create .venv where it is missing and fill it: with uv where it can be had, else with pip alone."""
+    if VENV.exists() and not PYTHON.exists():  # what is left of one whose Python has gone
+        shutil.rmtree(VENV)
+    uv = find_uv()
+    if not uv:
+        if not has_pip():
+            create_with_pip()
+        uv = get_uv()
+    if uv and install_with_uv(uv):
+        return
+    if not has_pip():
+        create_with_pip()
+    fill(str(PYTHON), "-m", "pip")
 
 
 def prepare() -> None:
@@ -111,8 +140,6 @@ def prepare() -> None:
     if STAMP.is_file() and PYTHON.exists() and STAMP.read_text(encoding="utf-8") == wanted:
         return
     print("tasks.py: preparing", VENV, "(a minute the first time)", flush=True)
-    if not PYTHON.exists():
-        create_venv()
     install()
     STAMP.write_text(wanted, encoding="utf-8")
 
