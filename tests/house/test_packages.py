@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -26,8 +27,9 @@ PACKAGES = ("cryocloud-core", "cryocloud-modules-builtin", "cryocloud-idl", "cry
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command and return what it printed; a failure shows all it said."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    """Run a command, blind to PYTHONPATH, and return what it printed; a failure shows all it said."""
+    seen = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=cwd, env=seen, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout
 
