@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import re
 import shutil
+import sqlite3
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -43,9 +45,13 @@ def make_folders(folder: Path) -> tuple[Path, Path]:
     return folder / "in", folder / "out"
 
 
-def owned_tempdirs() -> set[Path]:
-    """Return the temporary directories that pebbles own on this machine."""
-    return set(Path(tempfile.gettempdir()).glob("cc-*"))
+def used_tempdirs(state: Path) -> set[Path]:
+    """Return the pebbles' temporary directories that a run's journal speaks of, in outputs of its tasks."""
+    journal = sqlite3.connect(f"file:{state / 'journal.db'}?mode=ro", uri=True)
+    with contextlib.closing(journal):
+        nonces = [nonce for (nonce,) in journal.execute("SELECT nonce FROM pebbles")]
+        bodies = " ".join(body for (body,) in journal.execute("SELECT body FROM events"))
+    return {Path(found) for nonce in nonces for found in re.findall(rf'"(/[^"]*/cc-{nonce}[^/"]*)', bodies)}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -95,12 +101,13 @@ def test_watch_directory_can_keep_the_original(tmp_path: Path) -> None:
 def test_shaded_relief_draws_what_arrives_and_leaves_nothing_behind(tmp_path: Path) -> None:
     """The zipped model becomes a picture and statistics; the archive stays, the temporary directory goes."""
     arriving, results = make_folders(tmp_path)
-    before = owned_tempdirs()
     shutil.make_archive(str(arriving / "dem"), "zip", DEM.parent, DEM.name)
     run_workflow("shaded_relief", tmp_path, "--in", arriving, "--out", results)
+    used = used_tempdirs(tmp_path / "state")
     numbers = json.loads((results / "rmnp-dem_statistics.json").read_text(encoding="utf-8"))
 
     assert (results / "rmnp-dem_relief.png").read_bytes().startswith(b"\x89PNG")
     assert numbers["elevation_m"]["maximum"] == 4261
     assert (arriving / "dem.zip").exists()
-    assert owned_tempdirs() <= before
+    assert len(used) == 1
+    assert [str(path) for path in used if path.exists()] == []
