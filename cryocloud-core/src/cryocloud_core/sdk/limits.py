@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
@@ -69,10 +70,19 @@ class Limits:
 
 def group_memory_bytes(group: int) -> int:
     """Return the resident size of a process group's members together; 0 where there is no /proc."""
-    total = 0
+    return sum(resident for _, resident in _members(group))
+
+
+def group_is_alive(group: int) -> bool:
+    """Return True while a process group has a member that is more than a zombie; False where there is no /proc."""
+    return any(state not in "ZX" for state, _ in _members(group))
+
+
+def _members(group: int) -> Iterator[tuple[str, int]]:
+    """Yield state and resident bytes of each member of a process group."""
     for entry in Path("/proc").glob("[0-9]*/stat"):
         # A process may end while we look: its files vanish, or reading them says ESRCH.
         with contextlib.suppress(OSError, ValueError, IndexError):
             fields = entry.read_text("ascii", "replace").rpartition(")")[2].split()
-            total += int(fields[21]) * _PAGE if int(fields[2]) == group else 0
-    return total
+            if int(fields[2]) == group:
+                yield fields[0], int(fields[21]) * _PAGE

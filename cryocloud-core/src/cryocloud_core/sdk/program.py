@@ -22,13 +22,15 @@ from typing import IO
 from attrs import define, field, frozen
 
 from cryocloud_core.errors import TaskError
-from cryocloud_core.sdk.limits import CancelEvent, Limits, Stopped
+from cryocloud_core.sdk.limits import CancelEvent, Limits, Stopped, group_is_alive
 from cryocloud_core.sdk.lines import LineSplitter
 
 #: how often cancel, limits and the program's end are looked at, seconds
 TICK_S = 0.05
 #: how long output is awaited from descendants that outlive the program, seconds
 DRAIN_S = 0.5
+#: how long killed processes are awaited, seconds; only one that hangs in the kernel takes longer
+BURY_S = 5.0
 #: lines of stderr that are kept for an error text
 TAIL_LINES = 20
 _CHUNK = 256 * 1024
@@ -189,6 +191,7 @@ class _Run:
             self._turn(TICK_S)
         self.out.finish()
         self.err.finish()
+        self._bury()
         code, cpu_time_s, memory = self.status
         return Completed(code, cpu_time_s, memory, tuple(self.err.tail), self.stopped)
 
@@ -197,6 +200,7 @@ class _Run:
         if self.status is None:
             self._signal(signal.SIGKILL)
             self.child.wait()
+            self._bury()
         self.selector.close()
         if self.pidfd is not None:
             os.close(self.pidfd)
@@ -242,6 +246,12 @@ class _Run:
         self.child.returncode = os.waitstatus_to_exitcode(status)
         self.status = (self.child.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
+    def _bury(self) -> None:
+        """Wait until the killed rest of the group is dead: a kill is a request, the kernel takes its time."""
+        deadline = time.monotonic() + BURY_S
+        while self._signal(signal.SIGKILL) and group_is_alive(self.child.pid) and time.monotonic() < deadline:
+            time.sleep(0.002)
+
     def _watch(self) -> None:
         """Ask the program to end when a limit is passed, kill it when it was asked long enough ago."""
         now = time.monotonic()
@@ -254,6 +264,9 @@ class _Run:
         elif now - self.told_at >= self.limits.grace_s:
             self._signal(signal.SIGKILL)
 
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+    def _signal(self, number: signal.Signals) -> bool:
+        try:
             os.killpg(self.child.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
