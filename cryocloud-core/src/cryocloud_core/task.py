@@ -143,7 +143,11 @@ class Task:
 
 @frozen
 class Stats:
-    """What one task used. `runtime_s` from begin to end, `cpu_time_s` user + system with children, `max_memory_bytes` peak resident with children."""
+    """What one task used.
+
+    `runtime_s` from begin to end, `cpu_time_s` user + system with children, `max_memory_bytes` peak
+    resident with children.
+    """
 
     node: str
     worker: str

@@ -34,14 +34,18 @@ def _same(value: Any, _type: Any = None) -> Any:
 def _unstructure_attrs(converter: Converter, cls: type) -> Callable[[Any], Any]:
     """Write an attrs class without its defaults; plain JSON fields are handed over as they are."""
     attrs.resolve_types(cls)
-    plain = {a.name: override(unstruct_hook=_same) for a in attrs.fields(cls) if a.type in _PLAIN}
+    plain: Any = {a.name: override(unstruct_hook=_same) for a in attrs.fields(cls) if a.type in _PLAIN}
     return make_dict_unstructure_fn(cls, converter, _cattrs_omit_if_default=True, **plain)
 
 
 def _structure_attrs(converter: Converter, cls: type) -> Callable[[Any, Any], Any]:
     attrs.resolve_types(cls)
-    plain = {a.name: override(struct_hook=_same) for a in attrs.fields(cls) if a.type in _PLAIN}
+    plain: Any = {a.name: override(struct_hook=_same) for a in attrs.fields(cls) if a.type in _PLAIN}
     return make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True, **plain)
+
+
+def _is_frozenset(kind: Any) -> bool:
+    return typing.get_origin(kind) is frozenset
 
 
 @cache
@@ -51,7 +55,7 @@ def converter() -> Converter:
     made.register_unstructure_hook_factory(attrs.has, partial(_unstructure_attrs, made))
     made.register_structure_hook_factory(attrs.has, partial(_structure_attrs, made))
     made.register_unstructure_hook(frozenset, sorted)
-    made.register_unstructure_hook_func(lambda cls: typing.get_origin(cls) is frozenset, sorted)
+    made.register_unstructure_hook_func(_is_frozenset, sorted)
     made.register_unstructure_hook(Enum, lambda member: member.value)
     return made
 

@@ -38,7 +38,10 @@ class SetTimer:
 
 @frozen
 class CleanUp:
-    """Remove the pebble's tempdirs (`<base>/cc-<nonce>-*` under every base, None for the worker's own) on a machine; answered by CleanUpEnded."""
+    """Remove the pebble's tempdirs on a machine: `<base>/cc-<nonce>-*` under every base, None for the worker's own.
+
+    Answered by CleanUpEnded.
+    """
 
     pebble: int
     nonce: str

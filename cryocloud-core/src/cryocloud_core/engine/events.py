@@ -16,7 +16,10 @@ from cryocloud_core.wire import tagged
 
 @frozen
 class PebbleArrived:
-    """An input made a pebble. `workflow` is the digest of the linked workflow, `machine` the head's name, `at` seconds UTC."""
+    """An input made a pebble.
+
+    `workflow` is the digest of the linked workflow, `machine` the head's name, `at` seconds UTC.
+    """
 
     pebble: int
     at: float
@@ -50,7 +53,10 @@ class TimerFired:
 
 @frozen
 class PebbleCancelled:
-    """Somebody gave the pebble up. `why`: `cancelled` (deferred nodes still run), `dropped` or `abandoned` (only clean-up)."""
+    """Somebody gave the pebble up.
+
+    `why`: `cancelled` (deferred nodes still run), `dropped` or `abandoned` (only clean-up).
+    """
 
     pebble: int
     at: float
@@ -83,12 +89,14 @@ class Context:
     """What a pebble may read of the world outside: option values, and every configuration value its workflow refers to.
 
     Append-only in the journal: `number` names it there. `config` maps full dotted names to values; a
-    missing name reads as null.
+    missing name reads as null. `directory` is the head's working directory, against which a relative
+    `workdir` is read.
     """
 
     number: int
     options: dict[str, Any] = field(factory=dict)
     config: dict[str, Any] = field(factory=dict)
+    directory: str = "/"
 
 
 tagged(Event)

@@ -45,7 +45,7 @@ def register_schedulers() -> Sequence[SchedulerOffer]:  # type: ignore[empty-bod
 
 @hookspec
 def register_commands() -> Sequence[str]:  # type: ignore[empty-body]
-    """Offer command groups as `package.module:app` texts of typer apps. Called by the command line for unknown commands. Since 1.0."""
+    """Offer typer apps as `package.module:app` texts. Called by the command line for unknown commands. Since 1.0."""
 
 
 @hookspec

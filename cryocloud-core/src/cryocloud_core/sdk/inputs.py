@@ -33,7 +33,10 @@ class InputHandler(Protocol):
         ...
 
     def accepted(self, pebble: int) -> None:
-        """Return when the pebble's arrival is on disk; from then on nothing loses it. Raises StateError if it cannot be."""
+        """Return when the pebble's arrival is on disk; from then on nothing loses it.
+
+        Raises StateError if it cannot be.
+        """
         ...
 
     async def add(self, info: Mapping[str, Any], key: str | None = None, memo: Any = None) -> int:

@@ -55,11 +55,17 @@ class Files(Protocol):
     """Moving files for modules, with the machinery CryoCloud itself uses."""
 
     def fetch(self, source: str, *, unzip: bool = False, keep: bool = True) -> list[str]:
-        """Return local paths for a path or URL; with `unzip` an archive's sorted top-level entries. Raises StagingError."""
+        """Return local paths for a path or URL; with `unzip` an archive's sorted top-level entries.
+
+        Raises StagingError.
+        """
         ...
 
     def unpack(self, archive: str, target: str) -> list[str]:
-        """Unpack an archive into an existing directory, all or nothing; return its entries, sorted. Raises ArchiveError."""
+        """Unpack an archive into an existing directory, all or nothing; return its entries, sorted.
+
+        Raises ArchiveError.
+        """
         ...
 
     def put(self, path: str, target: str) -> str:
@@ -105,7 +111,10 @@ class Worker(Protocol):
 
 
 def flag(value: Any, *, name: str = "") -> bool:
-    """Return the truth of a control word: true/false, 1/0, yes/no in any case; None is False. Raises ValueError naming `name`."""
+    """Return the truth of a control word: true/false, 1/0, yes/no in any case; None is False.
+
+    Raises ValueError naming `name`.
+    """
     if value is None or isinstance(value, bool):
         return bool(value)
     word = str(value).strip().lower()

@@ -47,7 +47,7 @@ class Transfer(ABC):
     def read(self, url: str, start: int = 0, validator: str | None = None) -> Iterator[bytes]:
         """Yield the bytes from `start` on; with a validator, refuse an object that changed. Raises StagingError."""
 
-    def put(self, source: BinaryIO, url: str, size_bytes: int) -> None:
+    def put(self, source: BinaryIO, url: str, size_bytes: int) -> None:  # noqa: ARG002 - for those that can
         """Write `source` to `url`, whole or not at all. Raises StagingError."""
         raise self._cannot("put", url)
 

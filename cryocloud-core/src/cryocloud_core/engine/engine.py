@@ -1,0 +1,104 @@
+"""The engine: events in, commands out; the only place where a pebble's state changes.
+
+Laws: state changes only in `apply`; every well-formed event is accepted and a repeated or stale one
+returns `[]`; no pebble sees another; the work of one event is proportional to what it settles and starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from cryocloud_core.engine.commands import Command
+from cryocloud_core.engine.debts import owed_by
+from cryocloud_core.engine.events import (
+    CleanUpEnded,
+    Context,
+    Event,
+    PebbleArrived,
+    PebbleCancelled,
+    TaskEnded,
+    TimerFired,
+    WorkflowReplaced,
+)
+from cryocloud_core.engine.ids import IdSet
+from cryocloud_core.engine.pebble import Pebble, Phase
+from cryocloud_core.engine.plan import Plan
+from cryocloud_core.engine.replace import why_not
+from cryocloud_core.engine.turn import Turn
+from cryocloud_core.errors import EngineError
+from cryocloud_core.graph.workflow import Workflow
+
+
+class Engine:
+    """All open pebbles and the workflows they go through."""
+
+    def __init__(self) -> None:
+        self.pebbles: dict[int, Pebble] = {}
+        self._plans: dict[str, Plan] = {}
+        self._closed = IdSet()
+        self._apply: dict[type, Callable[[Turn, Any], None]] = {
+            TaskEnded: Turn.task_ended,
+            TimerFired: Turn.timer_fired,
+            PebbleCancelled: Turn.pebble_cancelled,
+            CleanUpEnded: Turn.clean_up_ended,
+        }
+
+    def add_workflow(self, digest: str, workflow: Workflow) -> None:
+        """Make a linked workflow known under its digest."""
+        self._plans[digest] = Plan.of(workflow)
+
+    def apply(self, event: Event, context: Context) -> list[Command]:
+        """Apply one event and return what is to be done; `[]` for a repeated or stale event.
+
+        Raises EngineError when a law is broken: the message tells the pebble's story, and the pebble must
+        then be forgotten.
+        """
+        pebble = self.pebbles.get(event.pebble)
+        if isinstance(event, PebbleArrived):
+            return [] if pebble is not None or event.pebble in self._closed else self._arrive(event, context)
+        if pebble is None:
+            return []
+        pebble.story.append(event)
+        turn = Turn(pebble, event.at, context)
+        if isinstance(event, WorkflowReplaced):
+            turn.workflow_replaced(event, self._plan(event.workflow))
+        else:
+            self._apply[type(event)](turn, event)
+        return self._end(turn)
+
+    def owed(self) -> list[Command]:
+        """Return every command that is outstanding, as after a restart: open tasks, timers, clean-ups."""
+        return [command for pebble in self.pebbles.values() for command in owed_by(pebble)]
+
+    def forget(self, pebble: int) -> None:
+        """Drop a pebble that cannot go on; its events are then stale."""
+        if self.pebbles.pop(pebble, None) is not None:
+            self._closed.add(pebble)
+
+    def why_not(self, pebble: int, workflow: str) -> str:
+        """Return why a pebble cannot go on in the workflow with this digest, empty when it can."""
+        return why_not(self.pebbles[pebble], self._plan(workflow))
+
+    def _arrive(self, event: PebbleArrived, context: Context) -> list[Command]:
+        plan = self._plan(event.workflow)
+        pebble = Pebble(event.pebble, event.nonce, event.machine, event.workflow, plan, context)
+        pebble.story.append(event)
+        self.pebbles[event.pebble] = pebble
+        turn = Turn(pebble, event.at, context)
+        turn.pebble_arrived(event)
+        return self._end(turn)
+
+    def _end(self, turn: Turn) -> list[Command]:
+        commands = turn.finish()
+        if turn.pebble.phase is Phase.CLOSED:
+            self.forget(turn.pebble.id)
+        return commands
+
+    def _plan(self, digest: str) -> Plan:
+        plan = self._plans.get(digest)
+        if plan is None:
+            raise EngineError(
+                f"no workflow with digest {digest} was added", remedy="add the journal's workflows before its events"
+            )
+        return plan

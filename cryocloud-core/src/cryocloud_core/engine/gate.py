@@ -1,0 +1,138 @@
+"""The gate: which of the waiting tasks is handed out next, over all pebbles and workflows.
+
+Laws: pure and not journaled, rebuilt from what the engine owes; a limit is never exceeded; higher priority
+first, then the older pebble, then the older task; a task that waits for a limit never holds another up.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable
+
+from attrs import define, field, frozen
+
+from cryocloud_core.task import Task
+
+_Entry = tuple[int, int, int, Task]
+_Key = tuple[str, str]
+
+
+@frozen
+class Blocked:
+    """Tasks of one node that wait for something other than a free worker."""
+
+    workflow: str
+    node: str
+    count: int
+    why: str
+
+
+@define
+class _Limit:
+    """A node that may have only so many tasks out at once, and those that wait for it."""
+
+    most: int
+    out: int = 0
+    parked: list[_Entry] = field(factory=list)
+
+
+class Gate:
+    """Every task that was started and has not ended: waiting, or out at a worker."""
+
+    def __init__(self) -> None:
+        self._ready: dict[str, list[_Entry]] = defaultdict(list)
+        self._limits: dict[_Key, _Limit] = {}
+        self._waiting: dict[str, Task] = {}
+        self._out: dict[str, Task] = {}
+        self._entered = 0
+
+    def limit(self, workflow: str, node: str, most: int) -> None:
+        """Allow at most `most` tasks of a node out at once."""
+        self._limits[workflow, node] = _Limit(most)
+
+    def enter(self, task: Task) -> None:
+        """Let a task wait here; one that is here already is ignored."""
+        if task.id in self._waiting or task.id in self._out:
+            return
+        self._entered += 1
+        self._waiting[task.id] = task
+        heapq.heappush(self._ready[task.kind], (-task.priority, task.pebble, self._entered, task))
+
+    def hand_out(self, offer: Callable[[Task], bool]) -> None:
+        """Offer waiting tasks in order, each kind of worker until the first refusal."""
+        for heap in self._ready.values():
+            while heap and self._offer_first(heap, offer):
+                pass
+
+    def ended(self, task: str) -> None:
+        """A task that was out came to its end, or came back: its place under a limit is free."""
+        gone = self._out.pop(task, None)
+        if gone is None:
+            return
+        limit = self._limits.get((gone.workflow, gone.node))
+        if limit is not None:
+            limit.out -= 1
+            self._unpark(limit)
+
+    def back(self, task: str) -> None:
+        """A task that was out comes back unbegun and waits again."""
+        gone = self._out.get(task)
+        if gone is not None:
+            self.ended(task)
+            self.enter(gone)
+
+    def withdraw(self, task: str) -> bool:
+        """Take a waiting task away; False when it is not waiting here."""
+        return self._waiting.pop(task, None) is not None
+
+    def is_out(self, task: str) -> bool:
+        """True for a task that was handed out and has not ended."""
+        return task in self._out
+
+    def top_priority(self, kind: str) -> int | None:
+        """Return the priority of the next task of a kind, None when none is ready."""
+        heap = self._ready[kind]
+        while heap and heap[0][3].id not in self._waiting:
+            heapq.heappop(heap)
+        return -heap[0][0] if heap else None
+
+    def blocked(self) -> list[Blocked]:
+        """Return the nodes whose tasks wait for a limit, and which."""
+        counts = (
+            (key, limit, sum(entry[3].id in self._waiting for entry in limit.parked))
+            for key, limit in self._limits.items()
+        )
+        return [
+            Blocked(workflow, node, count, f"max_parallel: {limit.out} of {limit.most} are running")
+            for (workflow, node), limit, count in counts
+            if count
+        ]
+
+    def _offer_first(self, heap: list[_Entry], offer: Callable[[Task], bool]) -> bool:
+        """Deal with the first entry of a heap; False when its worker kind takes no more."""
+        entry = heap[0]
+        task = entry[3]
+        limit = self._limits.get((task.workflow, task.node))
+        if task.id not in self._waiting:
+            heapq.heappop(heap)
+            if limit is not None and limit.out < limit.most:
+                self._unpark(limit)
+        elif limit is not None and limit.out >= limit.most:
+            heapq.heappush(limit.parked, heapq.heappop(heap))
+        elif offer(task):
+            heapq.heappop(heap)
+            self._out[task.id] = self._waiting.pop(task.id)
+            if limit is not None:
+                limit.out += 1
+        else:
+            return False
+        return True
+
+    def _unpark(self, limit: _Limit) -> None:
+        """Let the first task that waits for a limit be offered again."""
+        while limit.parked:
+            entry = heapq.heappop(limit.parked)
+            if entry[3].id in self._waiting:
+                heapq.heappush(self._ready[entry[3].kind], entry)
+                return

@@ -1,0 +1,235 @@
+"""A pebble while it is open: its nodes' states, the table of their transitions, and what it still owes.
+
+Laws: a state changes only through `NodeRun.go`, which asks the table; a missing entry is an error that
+tells the pebble's story; every node of a scope ends in exactly one of `FINAL_STATES`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from typing import Any, Final
+
+from attrs import define, field
+
+from cryocloud_core.engine.events import Context, Event
+from cryocloud_core.engine.plan import Plan
+from cryocloud_core.errors import TransitionError
+from cryocloud_core.graph.workflow import Node
+from cryocloud_core.task import Stats, Task, TaskId
+
+
+class State(Enum):
+    """Where a node stands for one pebble."""
+
+    #: some parent has not settled yet
+    WAITING = "waiting"
+    #: deferred, judged to run, held until the main phase is over
+    POSTPONED = "postponed"
+    #: a task is open: queued or in a worker
+    RUNNING = "running"
+    #: the open task was told to end
+    CANCELLING = "cancelling"
+    #: an attempt failed, the next one waits for its time
+    BACKOFF = "backoff"
+    SUCCESS = "success"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    #: not run, by choice
+    SKIPPED = "skipped"
+    #: not run because something before it failed
+    BLOCKED = "blocked"
+
+
+class Trigger(Enum):
+    """What moves a node from one state to the next."""
+
+    #: an input made the pebble
+    ARRIVED = "arrived"
+    #: the join matched: run now
+    RUN = "run"
+    #: the join matched, but the node is deferred
+    POSTPONE = "postpone"
+    SKIP = "skip"
+    BLOCK = "block"
+    #: its task could not be built
+    UNRESOLVED = "unresolved"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    STOPPED = "stopped"
+    #: failed with a repeat left
+    RETRY = "retry"
+    #: lost or declined with a placement left
+    REPLACE = "replace"
+    #: the waiting time before a repeat is over
+    DUE = "due"
+    #: the pebble was given up
+    CANCEL = "cancel"
+
+
+_ENDED: Final = {
+    Trigger.SUCCEEDED: State.SUCCESS,
+    Trigger.FAILED: State.ERROR,
+    Trigger.TIMED_OUT: State.TIMEOUT,
+    Trigger.STOPPED: State.CANCELLED,
+}
+
+#: (state, trigger) -> state. The documentation's diagram is drawn from it.
+TRANSITIONS: Final[dict[tuple[State, Trigger], State]] = {
+    (State.WAITING, Trigger.ARRIVED): State.SUCCESS,
+    (State.WAITING, Trigger.RUN): State.RUNNING,
+    (State.WAITING, Trigger.POSTPONE): State.POSTPONED,
+    (State.WAITING, Trigger.SKIP): State.SKIPPED,
+    (State.WAITING, Trigger.BLOCK): State.BLOCKED,
+    (State.WAITING, Trigger.UNRESOLVED): State.ERROR,
+    (State.WAITING, Trigger.CANCEL): State.BLOCKED,
+    (State.POSTPONED, Trigger.RUN): State.RUNNING,
+    (State.POSTPONED, Trigger.UNRESOLVED): State.ERROR,
+    (State.POSTPONED, Trigger.CANCEL): State.BLOCKED,
+    **{(State.RUNNING, trigger): state for trigger, state in _ENDED.items()},
+    (State.RUNNING, Trigger.RETRY): State.BACKOFF,
+    (State.RUNNING, Trigger.REPLACE): State.RUNNING,
+    (State.RUNNING, Trigger.CANCEL): State.CANCELLING,
+    **dict.fromkeys(((State.CANCELLING, trigger) for trigger in _ENDED), State.CANCELLED),
+    (State.BACKOFF, Trigger.DUE): State.RUNNING,
+    (State.BACKOFF, Trigger.CANCEL): State.CANCELLED,
+}
+
+#: states of nodes that ran, or failed to be built; worst first
+RAN: Final = (State.ERROR, State.TIMEOUT, State.CANCELLED, State.SUCCESS)
+FINAL_STATES: Final = frozenset((*RAN, State.SKIPPED, State.BLOCKED))
+FAILURES: Final = frozenset({State.ERROR, State.TIMEOUT})
+BADNESS: Final = {state: len(RAN) - place for place, state in enumerate(RAN)}
+
+
+def worst(states: list[State]) -> State:
+    """Return the worst of some results: error, timeout, cancelled, success."""
+    return max(states, key=BADNESS.__getitem__)
+
+
+class Phase(Enum):
+    """How far a pebble is."""
+
+    MAIN = "main"
+    DEFERRED = "deferred"
+    CLEANING = "cleaning"
+    #: closed, but some machine is still to be cleaned
+    OWING = "owing"
+    CLOSED = "closed"
+
+
+@define(eq=False)
+class Scope:
+    """The nodes that run together: the pebble's own, or those of one firing of a global handler.
+
+    `name` is empty for the pebble's own and `#2` for its second firing; `cause` is the run whose failure
+    fired it.
+    """
+
+    name: str = ""
+    firing: int | None = None
+    cause: NodeRun | None = None
+    runs: dict[str, NodeRun] = field(factory=dict)
+
+
+@define(eq=False)
+class NodeRun:
+    """One node for one pebble: its state, what it returned, and its open task."""
+
+    node: Node
+    scope: Scope
+    state: State = State.WAITING
+    #: parents that have not told this run yet that they settled
+    unsettled: int = 0
+    #: its children know that it settled
+    told: bool = False
+    outputs: dict[str, Any] = field(factory=dict)
+    stats: Stats | None = None
+    error: str = ""
+    #: of a blocked node: the result upstream that blocks it
+    cause: State | None = None
+    #: of a resolveOnAny node: the parent that fired it
+    fired_by: NodeRun | None = None
+    attempt: int = 0
+    repeats: int = 0
+    #: times a task was lost with its worker or declined by one
+    losses: int = 0
+    task: Task | None = None
+    due_at: float = 0.0
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing will change it any more."""
+        return self.state in FINAL_STATES
+
+    @property
+    def ran(self) -> bool:
+        """True when it ran, or failed while its task was built."""
+        return self.state in BADNESS
+
+
+@define(eq=False)
+class Pebble:
+    """One arriving product on its way; everything the engine knows of it."""
+
+    id: int
+    nonce: str
+    machine: str
+    workflow: str
+    plan: Plan
+    born: Context
+    main: Scope = field(factory=Scope)
+    firings: list[Scope] = field(factory=list)
+    phase: Phase = Phase.MAIN
+    #: runs that have not settled: of the main phase, and of deferred nodes and what follows them
+    open_main: int = 0
+    open_late: int = 0
+    postponed: list[NodeRun] = field(factory=list)
+    tasks: dict[str, NodeRun] = field(factory=dict)
+    timers: dict[str, NodeRun] = field(factory=dict)
+    result: State = State.SUCCESS
+    error: str = ""
+    #: `cancelled`, `dropped` or `abandoned` once somebody gave the pebble up
+    given_up: str = ""
+    #: machine -> bases of the tempdirs made there
+    tempdirs: dict[str, dict[str | None, None]] = field(factory=dict)
+    #: when the pebble closes even if some machine is not clean, seconds UTC
+    clean_by: float = 0.0
+    story: deque[Event] = field(factory=lambda: deque(maxlen=12))
+
+    def go(self, run: NodeRun, trigger: Trigger) -> State:
+        """Move a run to its next state and return it. Raises TransitionError."""
+        state = TRANSITIONS.get((run.state, trigger))
+        if state is None:
+            what = f"node {run.node.name!r}{run.scope.name} cannot go from {run.state.value!r} by {trigger.value!r}"
+            raise TransitionError(what, subject=f"pebble {self.id}", remedy=f"its story: {self.told()}")
+        run.state = state
+        return state
+
+    def told(self) -> str:
+        """Return the last events of the pebble in order, as one line."""
+        return " | ".join(
+            f"{type(event).__name__} {getattr(event, 'task', getattr(event, 'timer', ''))}".strip()
+            for event in self.story
+        )
+
+    def task_id(self, run: NodeRun) -> str:
+        """Return the id of the run's current attempt."""
+        return str(TaskId(self.id, run.node.name, run.attempt, firing=run.scope.firing))
+
+    def is_late(self, run: NodeRun) -> bool:
+        """True for deferred nodes and everything after them."""
+        return run.node.name in self.plan.late
+
+    def parents_of(self, run: NodeRun) -> list[NodeRun]:
+        """Return the runs of a run's parents in document order; parents that can never run for it are left out."""
+        if run.node.name in self.plan.handlers and run.scope.cause is not None:
+            return [run.scope.cause]
+        found = (run.scope.runs.get(name) or self.main.runs.get(name) for name in run.node.parents)
+        return [parent for parent in found if parent is not None]
+
+    def find(self, run: NodeRun, name: str) -> NodeRun | None:
+        """Return the run a reference of `run` to node `name` means: of its own scope first, then of the pebble."""
+        return run.scope.runs.get(name) or self.main.runs.get(name)

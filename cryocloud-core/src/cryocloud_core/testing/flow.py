@@ -1,0 +1,170 @@
+"""Given a workflow, when events happen, then commands follow: the engine driven by hand, laws checked at every step.
+
+Laws: the real engine, a virtual clock, no I/O; every event is kept, so that a test can replay the pebble and
+demand the same commands; whatever breaks a law of the engine fails the step that broke it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from cryocloud_core.engine.commands import CleanUp, Command, FinishPebble, NodeSettled, Note, SetTimer, StartTask
+from cryocloud_core.engine.engine import Engine
+from cryocloud_core.engine.events import (
+    CleanUpEnded,
+    Context,
+    Event,
+    PebbleArrived,
+    PebbleCancelled,
+    TaskEnded,
+    TimerFired,
+)
+from cryocloud_core.graph.refs import Argument, Literal
+from cryocloud_core.graph.workflow import Node, NodeKind, Workflow
+from cryocloud_core.task import Code, Failed, Outcome, Preparation, StagingKind, Stats, Succeeded, Task
+
+#: the accepted results of `runOn: always`
+ALWAYS = frozenset({"success", "error", "timeout", "cancelled"})
+
+
+def node(name: str, *parents: str, **keys: Any) -> Node:
+    """Return a node for a test; without parents and kind it is an input."""
+    kind = keys.pop("kind", NodeKind.ORDINARY if parents else NodeKind.INPUT)
+    run_on = keys.pop("run_on", {"success"})
+    return Node(name, "noop", Code("test"), kind=kind, parents=parents, run_on=frozenset(run_on), **keys)
+
+
+def tempdir(name: str = "w", base: str | None = None) -> Argument:
+    """Return a tempdir argument with an id."""
+    return Argument(Literal(base), preparation=Preparation(StagingKind.TEMPDIR, id=name))
+
+
+class Flow:
+    """One engine with one workflow; pebbles are numbered from 1."""
+
+    def __init__(
+        self, *nodes: Node, options: dict[str, Any] | None = None, config: dict[str, Any] | None = None
+    ) -> None:
+        self.workflow = Workflow("test", "a test", {each.name: each for each in nodes})
+        self.context = Context(1, options or {}, config or {})
+        self.engine = self._new_engine()
+        self.at = 1000.0
+        self.events: list[Event] = []
+        self.commands: list[Command] = []
+        self.tasks: dict[str, Task] = {}
+        self._settled: Counter[tuple[int, str, str]] = Counter()
+        self._finished: Counter[int] = Counter()
+
+    # --- when -----------------------------------------------------------------------------------------
+
+    def arrive(self, pebble: int = 1, values: dict[str, Any] | None = None, source: str = "In") -> list[Command]:
+        """A pebble arrives at an input node."""
+        return self.when(PebbleArrived(pebble, self.at, "digest", source, f"n{pebble}", values or {}, machine="head"))
+
+    def end(self, task: str, outcome: Outcome | None = None, *, machine: str = "m1", pebble: int = 1) -> list[Command]:
+        """A task ends; `task` is its id, or a node's name for the pebble's open task there."""
+        found = task if "/" in task else self.open_task(task, pebble)
+        self.at += 1
+        return self.when(
+            TaskEnded(
+                int(found.split("/")[0]),
+                self.at,
+                found,
+                outcome or Succeeded(),
+                Stats(machine, f"Worker-{machine}_1", runtime_s=1.5),
+            )
+        )
+
+    def fail(self, task: str, error: str = "broken", pebble: int = 1) -> list[Command]:
+        """A task fails."""
+        return self.end(task, Failed(error), pebble=pebble)
+
+    def fire(self, timer: str, pebble: int = 1) -> list[Command]:
+        """A timer comes due."""
+        return self.when(TimerFired(pebble, self.at, timer))
+
+    def cancel(self, pebble: int = 1, why: str = "cancelled") -> list[Command]:
+        """Somebody gives the pebble up."""
+        return self.when(PebbleCancelled(pebble, self.at, why))
+
+    def clean(self, machine: str = "m1", pebble: int = 1) -> list[Command]:
+        """A machine is clean."""
+        return self.when(CleanUpEnded(pebble, self.at, machine))
+
+    def when(self, event: Event) -> list[Command]:
+        """Apply an event, check the laws, and return the commands."""
+        self.events.append(event)
+        commands = self.engine.apply(event, self.context)
+        self.commands.extend(commands)
+        for command in commands:
+            self._check(command)
+        return commands
+
+    # --- then -----------------------------------------------------------------------------------------
+
+    def states(self, pebble: int = 1) -> dict[str, str]:
+        """Return how every node settled so far, `Node` or `Node#1` -> state."""
+        told = (c for c in self.commands if isinstance(c, NodeSettled) and c.pebble == pebble)
+        return {f"{c.node}{c.scope}": c.state for c in told}
+
+    def result(self, pebble: int = 1) -> str | None:
+        """Return the pebble's result, None while it is open."""
+        return next((c.result for c in self.commands if isinstance(c, FinishPebble) and c.pebble == pebble), None)
+
+    def open_tasks(self, pebble: int = 1) -> list[str]:
+        """Return the ids of the pebble's open tasks, in the order they were started."""
+        found = self.engine.pebbles.get(pebble)
+        return [] if found is None else list(found.tasks)
+
+    def open_task(self, name: str, pebble: int = 1) -> str:
+        """Return the id of a node's open task."""
+        found = [task for task in self.open_tasks(pebble) if self.tasks[task].node == name]
+        assert len(found) == 1, f"{name} has open tasks {found}; open: {self.open_tasks(pebble)}"
+        return found[0]
+
+    def args(self, name: str, pebble: int = 1) -> dict[str, Any]:
+        """Return the resolved arguments of a node's open task."""
+        return self.tasks[self.open_task(name, pebble)].args
+
+    def notes(self, level: str = "WARNING") -> list[str]:
+        """Return the log lines told so far."""
+        return [c.text for c in self.commands if isinstance(c, Note) and c.level == level]
+
+    def timers(self) -> list[SetTimer]:
+        """Return the timers set so far."""
+        return [c for c in self.commands if isinstance(c, SetTimer)]
+
+    def clean_ups(self) -> list[CleanUp]:
+        """Return the clean-ups commanded so far."""
+        return [c for c in self.commands if isinstance(c, CleanUp)]
+
+    def replayed(self) -> Engine:
+        """Return a new engine that went through the same events; it must give the same commands."""
+        engine = self._new_engine()
+        again = [command for event in self.events for command in engine.apply(event, self.context)]
+        assert again == self.commands
+        assert engine.owed() == self.engine.owed()
+        return engine
+
+    def _new_engine(self) -> Engine:
+        engine = Engine()
+        engine.add_workflow("digest", self.workflow)
+        return engine
+
+    def _check(self, command: Command) -> None:
+        match command:
+            case StartTask(task):
+                assert task.id not in self.tasks, f"task {task.id} was started twice"
+                self.tasks[task.id] = task
+            case NodeSettled(pebble, name, scope):
+                self._settled[pebble, name, scope] += 1
+                assert self._settled[pebble, name, scope] == 1, f"{name}{scope} settled twice"
+                assert not self._finished[pebble], f"{name}{scope} settled after its pebble was finished"
+            case FinishPebble(pebble):
+                self._finished[pebble] += 1
+                assert self._finished[pebble] == 1, f"pebble {pebble} finished twice"
+                left = self.engine.pebbles.get(pebble)
+                assert left is None or not left.tasks, f"pebble {pebble} finished with open tasks"
+            case _:
+                pass

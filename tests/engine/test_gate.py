@@ -1,0 +1,150 @@
+"""The gate: order, limits, and nothing lost or handed out twice."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryocloud_core.engine.gate import Gate
+from cryocloud_core.engine.ids import IdSet
+from cryocloud_core.task import Code, Task
+
+
+def _task(pebble: int, node: str = "A", priority: int = 50, kind: str = "normal") -> Task:
+    return Task(f"{pebble}/{node}/1", pebble, node, "noop", "w", Code("x"), "n", priority=priority, kind=kind)
+
+
+def _take(gate: Gate, most: int) -> list[str]:
+    taken: list[str] = []
+
+    def offer(task: Task) -> bool:
+        if len(taken) < most:
+            taken.append(task.id)
+            return True
+        return False
+
+    gate.hand_out(offer)
+    return taken
+
+
+def test_higher_priority_first_then_the_older_pebble() -> None:
+    """Whatever the order in which they came."""
+    gate = Gate()
+    for task in (_task(3), _task(1), _task(2, priority=90), _task(1, "B")):
+        gate.enter(task)
+
+    assert _take(gate, 9) == ["2/A/1", "1/A/1", "1/B/1", "3/A/1"]
+
+
+def test_a_refusal_stops_its_kind_only() -> None:
+    """No free normal worker does not hold an admin task up."""
+    gate = Gate()
+    gate.enter(_task(1))
+    gate.enter(_task(2, kind="admin"))
+    taken: list[str] = []
+
+    def only_admin(task: Task) -> bool:
+        taken.extend([task.id] if task.kind == "admin" else [])
+        return task.kind == "admin"
+
+    gate.hand_out(only_admin)
+
+    assert taken == ["2/A/1"]
+    assert gate.top_priority("normal") == 50
+    assert gate.top_priority("admin") is None
+
+
+def test_a_limit_holds_and_lets_the_next_through_when_a_task_ends() -> None:
+    """Tasks of other nodes pass in the meantime; the reason is told."""
+    gate = Gate()
+    gate.limit("w", "A", 1)
+    for task in (_task(1), _task(2), _task(3, "B")):
+        gate.enter(task)
+    assert _take(gate, 9) == ["1/A/1", "3/B/1"]
+    blocked = gate.blocked()[0]
+    assert (blocked.node, blocked.count, blocked.why) == ("A", 1, "max_parallel: 1 of 1 are running")
+    gate.ended("1/A/1")
+
+    assert _take(gate, 9) == ["2/A/1"]
+    assert gate.blocked() == []
+
+
+def test_a_withdrawn_task_does_not_keep_its_place_under_a_limit() -> None:
+    """The next one that waits gets it."""
+    gate = Gate()
+    gate.limit("w", "A", 1)
+    for pebble in (1, 2, 3):
+        gate.enter(_task(pebble))
+    _take(gate, 9)
+    gate.ended("1/A/1")
+    assert gate.withdraw("2/A/1")
+
+    assert _take(gate, 9) == ["3/A/1"]
+
+
+def test_a_task_that_comes_back_unbegun_waits_again() -> None:
+    """It keeps its priority and frees its place."""
+    gate = Gate()
+    gate.limit("w", "A", 1)
+    gate.enter(_task(1))
+    _take(gate, 1)
+    gate.back("1/A/1")
+
+    assert not gate.is_out("1/A/1")
+    assert _take(gate, 1) == ["1/A/1"]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["enter", "hand out", "end", "back", "withdraw"]), st.integers(1, 12), st.integers(0, 3)
+        ),
+        max_size=60,
+    )
+)
+def test_no_limit_is_exceeded_and_no_task_is_lost_or_doubled(steps: list[tuple[str, int, int]]) -> None:
+    """Whatever happens in whatever order."""
+    gate, out, waiting = Gate(), set[str](), set[str]()
+    gate.limit("w", "A", 2)
+    for what, pebble, number in steps:
+        node = "A" if pebble % 2 else "B"
+        task = _task(pebble, node, priority=number)
+        match what:
+            case "enter":
+                gate.enter(task)
+                waiting |= {task.id} - out
+            case "hand out":
+                taken = _take(gate, number)
+                assert set(taken) <= waiting
+                assert len(taken) == len(set(taken))
+                waiting -= set(taken)
+                out |= set(taken)
+            case "end":
+                gate.ended(task.id)
+                out.discard(task.id)
+            case "back" if task.id in out:
+                gate.back(task.id)
+                out.discard(task.id)
+                waiting.add(task.id)
+            case "withdraw":
+                assert gate.withdraw(task.id) is (task.id in waiting)
+                waiting.discard(task.id)
+        assert sum("/A/" in each for each in out) <= 2
+    while out:
+        gate.ended(out.pop())
+        got = set(_take(gate, 99))
+        waiting -= got
+        out |= got
+    waiting -= set(_take(gate, 99))
+    assert {each for each in waiting if "/A/" not in each} == set()
+
+
+@given(st.lists(st.integers(0, 60)))
+def test_a_set_of_ids_holds_what_was_added(numbers: list[int]) -> None:
+    """And merges neighbours into ranges."""
+    ids = IdSet()
+    for number in numbers:
+        ids.add(number)
+
+    assert [n for n in range(-1, 63) if n in ids] == sorted(set(numbers))
+    assert len(ids) == sum(n - 1 not in set(numbers) for n in set(numbers))
