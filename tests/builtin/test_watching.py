@@ -128,6 +128,18 @@ def test_memory_of_two_generations_keeps_the_newer() -> None:
     assert watch.observe(Look({A: Entry(2, 2.0)}, 0)) == Verdict(gone=("/d/a|1",))
 
 
+def test_a_restart_before_the_new_generation_arrives_does_not_use_a_key_twice() -> None:
+    """The old key is given back together with the arrival of the new one, not before."""
+    old = Arrival(A, Entry(1, 1.0), 1)
+    changed = {A: Entry(2, 2.0)}
+
+    assert restarted(old, quiet_s=5).observe(Look(changed, 0)) == Verdict()
+    again = restarted(old, quiet_s=5)
+    again.observe(Look(changed, 0))
+    verdict = again.observe(Look(changed, 5))
+    assert (keys(verdict), verdict.gone) == (["/d/a|2"], ("/d/a|1",))
+
+
 def test_memory_of_another_directory_is_left_alone() -> None:
     """What a changed `src` no longer holds is neither new nor gone."""
     watch = restarted(Arrival("/e/a", Entry(1, 1.0), 1))

@@ -98,7 +98,7 @@ class _Patrol:
         self.watch = Watch(settings.quiet_s, settings.wants)
         self.tree = Tree(settings.src, settings.recursive, handler.is_ours)
         self.hints = Hints(settings.src, recursive=settings.recursive, wants_finished=settings.closed)
-        self.has_events = False
+        self.polls = True
         self.place: tuple[int, int] | None = None
         self.next_look, self.pause = 0.0, POLL_S
         self.complained: set[str] = set()
@@ -137,23 +137,34 @@ class _Patrol:
             self.complained.clear()
         self.watch.interrupted()
         self.place, self.next_look = place, 0.0
-        if not self.handler.once:
-            self._listen()
+        self.polls = self.handler.once or is_network_disk(self.settings.src)
+        how = (
+            "looking once"
+            if self.handler.once
+            else "a network disk, looking again and again"
+            if self.polls
+            else "events"
+        )
+        self.handler.log.info("dirwatcher: watching %r (%s)", self.settings.src, how)
 
     def _listen(self) -> None:
-        why = "is on a network disk" if is_network_disk(self.settings.src) else self.hints.start()
-        self.has_events = not why
+        """Begin anew: watches go stale when a directory leaves, and nobody tells when watchdog's threads have died."""
+        why = "" if self.polls else self.hints.start()
         if why:
-            self.handler.log.info("dirwatcher: %r: no events (%s); looking again and again", self.settings.src, why)
+            self.polls = True
+            self.handler.log.warning("dirwatcher: %r: no events (%s); looking again and again", self.settings.src, why)
 
     def _look(self, batch: Batch) -> None:
         now = time.monotonic()
         if batch.everything and not self.watch.needs_everything:
             self.next_look = min(self.next_look, now + self.pause)
-        full = now >= self.next_look or (bool(batch.paths) and self.watch.needs_everything)
+        is_due = now >= self.next_look
+        full = is_due or (bool(batch.paths) and self.watch.needs_everything)
         paths = batch.paths.union(self.watch.due(now))
         if not full and not paths:
             return
+        if is_due:
+            self._listen()
         seen = self.tree.look() if full else self.tree.look_at(sorted(paths))
         if full:
             self._plan_next_look(now)
@@ -171,7 +182,7 @@ class _Patrol:
         """Set when to look at everything again; with `once` never, so that a steady stream cannot hold up its end."""
         now = time.monotonic()
         self.pause = max(POLL_S, POLL_SHARE * (now - begun))
-        self.next_look = math.inf if self.handler.once else now + (FULL_LOOK_S if self.has_events else self.pause)
+        self.next_look = math.inf if self.handler.once else now + (self.pause if self.polls else FULL_LOOK_S)
 
     def _report(self, arrivals: tuple[Arrival, ...]) -> None:
         """Make the pebbles, then wait for their commits: a thousand files share a few commits."""
@@ -198,10 +209,10 @@ class _Patrol:
     def _rest(self) -> None:
         wake_at = min(self.next_look, self.watch.next_due() or self.next_look)
         rest_s = max(0.0, wake_at - time.monotonic())
-        if self.has_events:
-            self.hints.wait(min(rest_s, STOP_CHECK_S))
-        else:
+        if self.polls:
             self.stop_event.wait(rest_s)
+        else:
+            self.hints.wait(min(rest_s, STOP_CHECK_S))
 
 
 def _seconds(value: Any) -> float:

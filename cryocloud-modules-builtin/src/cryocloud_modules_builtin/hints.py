@@ -44,30 +44,28 @@ class Hints:
         self._real = ""
 
     def start(self) -> str:
-        """Begin to listen; return why that is not possible, empty when it is."""
-        self.stop()
+        """Begin to listen, anew if need be; return why that is not possible, empty when it is."""
         try:
             from watchdog.observers.inotify import InotifyObserver
         except ImportError as error:
             return str(error)
         # watchdog does not follow a link that it is told to watch.
         self._real = os.path.realpath(self._root)
+        before, self._observer, why = self._observer, None, ""
         try:
             self._observer = InotifyObserver(generate_full_events=True)
             self._observer.schedule(self, self._real, recursive=self._recursive, event_filter=self._events())
             self._observer.start()
         except OSError as error:
-            self.stop()
-            return str(error)
-        return ""
+            _end(self._observer)
+            self._observer, why = None, str(error)
+        _end(before)
+        return why
 
     def stop(self) -> None:
         """Listen no longer."""
-        if self._observer is not None:
-            self._observer.stop()
-            if self._observer.is_alive():
-                self._observer.join()
-            self._observer = None
+        _end(self._observer)
+        self._observer = None
 
     def take(self) -> Batch:
         """Return the hints since the last call."""
@@ -117,3 +115,10 @@ class Hints:
         kinds: list[type[FileSystemEvent]] = [events.FileCreatedEvent, events.FileMovedEvent, events.FileDeletedEvent]
         kinds += [events.DirCreatedEvent, events.DirMovedEvent, events.DirDeletedEvent]
         return [*kinds, events.FileClosedEvent] if self._wants_finished else kinds
+
+
+def _end(observer: Any) -> None:
+    if observer is not None:
+        observer.stop()
+        if observer.is_alive():
+            observer.join()

@@ -89,6 +89,8 @@ class Watch:
     _reported: dict[str, Arrival] = field(init=False, factory=dict)
     _highest: int = field(init=False, default=0)
     _unwatched: bool = field(init=False, default=True)
+    #: keys by path whose successor has not arrived yet: a restart before that must still know them
+    _superseded: dict[str, str] = field(init=False, factory=dict)
     _stale: list[str] = field(init=False, factory=list)
 
     @property
@@ -123,11 +125,13 @@ class Watch:
             return Verdict()
         gone = self._leave(look)
         for path, entry in look.entries.items():
-            gone += self._meet(path, entry, look)
+            self._meet(path, entry, look)
+        arrivals = self._settle(look)
+        gone += [self._superseded.pop(each.path) for each in arrivals if each.path in self._superseded]
         if look.examined is None:
             self._unwatched = False
             gone, self._stale = gone + self._stale, []
-        return Verdict(tuple(self._settle(look)), tuple(gone))
+        return Verdict(tuple(arrivals), tuple(gone))
 
     def next_due(self) -> float | None:
         """Return when the next growing path may be at rest, None when there is none."""
@@ -146,30 +150,29 @@ class Watch:
             self._stale.append(older.key)
 
     def _leave(self, look: Look) -> list[str]:
-        paths = {*self._growing, *self._reported} if look.examined is None else look.examined
+        paths = {*self._growing, *self._reported, *self._superseded} if look.examined is None else look.examined
         absent = [path for path in paths if look.is_absent(path)]
         for path in absent:
             self._growing.pop(path, None)
-        return [self._drop(path) for path in absent if path in self._reported]
+        superseded = [self._superseded.pop(path) for path in absent if path in self._superseded]
+        return superseded + [self._drop(path) for path in absent if path in self._reported]
 
     def _drop(self, path: str) -> str:
         arrival = self._reported.pop(path)
         self._highest = max(self._highest, arrival.generation)
         return arrival.key
 
-    def _meet(self, path: str, entry: Entry, look: Look) -> list[str]:
-        dropped: list[str] = []
+    def _meet(self, path: str, entry: Entry, look: Look) -> None:
         reported = self._reported.get(path)
         if reported is not None:
             unseen = self._unwatched or path in look.replaced
             if not (unseen and reported.differs(entry)):
-                return dropped
-            dropped.append(self._drop(path))
+                return
+            self._superseded[path] = self._drop(path)
         if self.wants(path):
             known = self._growing.get(path)
             if known is None or known[0] != entry:
                 self._growing[path] = entry, look.at
-        return dropped
 
     def _settle(self, look: Look) -> list[Arrival]:
         settled = []
