@@ -6,14 +6,27 @@ pebble never stops the run; whoever draws or steers the run uses this class and 
 
 from __future__ import annotations
 
+import asyncio
 import signal
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cryocloud_core.graph.workflow import Workflow
-from cryocloud_core.head.settings import ConfigSource, IsOurs, Listener, LoadInput, RunSettings
-from cryocloud_core.head.view import RunView
+from cryocloud_core.head.assemble import Parts, assemble
+from cryocloud_core.head.journal import Journal
+from cryocloud_core.head.lock import StateLock
+from cryocloud_core.head.observers import Observers
+from cryocloud_core.head.records import Records
+from cryocloud_core.head.results import waiting_line
+from cryocloud_core.head.resume import Given
+from cryocloud_core.head.running import Running
+from cryocloud_core.head.settings import ConfigSource, IsOurs, Listener, LoadInput, RunSettings, default_state_dir
+from cryocloud_core.head.telling import Telling
+from cryocloud_core.head.view import FailureView, RunView
+from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.scheduler import Scheduler
 
 
@@ -38,7 +51,22 @@ class Head:
         hooks: Any = None,
         listener: Listener | None = None,
     ) -> None:
-        raise NotImplementedError
+        self.settings = settings
+        self.state_dir = settings.state_dir or default_state_dir(workflows[0][0].name)
+        self._given = {workflow.name: Given.of(workflow, path) for workflow, path in workflows}
+        self._scheduler = scheduler
+        self._config = config
+        self._options = options
+        self._load_input = load_input
+        self._is_ours = is_ours
+        self._hooks = hooks
+        self._listener = listener
+        self._started_at = time.time()
+        self._parts: Parts | None = None
+        self._running: Running | None = None
+        self._telling: Telling | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._opening: tuple[str, ...] = ()
 
     async def run(self) -> int:
         """Run until all inputs have returned and all pebbles are closed, or until told to stop; return the exit code.
@@ -46,26 +74,139 @@ class Head:
         Raises StartError (LockedError, StateError, ResumeRefused) before anything was started. Installs
         handlers for SIGINT and SIGTERM while it runs, if called on the main thread.
         """
-        raise NotImplementedError
+        self._loop = asyncio.get_running_loop()
+        lock = StateLock.take(self.state_dir)
+        try:
+            journal = Journal.open(self.state_dir)
+            try:
+                return await self._run_with(journal)
+            finally:
+                await asyncio.to_thread(journal.close)
+        finally:
+            lock.release()
 
     def view(self) -> RunView:
         """Return the picture of the run at this moment; may be called from any thread."""
-        raise NotImplementedError
+        parts, running, telling = self._parts, self._running, self._telling
+        names = tuple(self._given)
+        if parts is None or running is None or telling is None:
+            return RunView(names, "starting", time.time(), self._started_at)
+        return RunView(
+            workflows=names,
+            state=running.shown_state(),
+            at=time.time(),
+            started_at=self._started_at,
+            nodes=parts.counters.node_views(),
+            active=parts.counters.task_views(),
+            blocked=running.watch.blocked() if running.state == "running" else (),
+            pebbles_open=parts.ledger.open,
+            pebbles_done=parts.results.done,
+            pebbles_failed=parts.results.failed,
+            tasks_per_s=parts.counters.rate(),
+            log=tuple(telling.ring),
+        )
 
     def suspend(self, signum: signal.Signals = signal.SIGINT) -> None:
         """First call: stop inputs, hand nothing out, wait for running tasks. Second call: stop at once."""
-        raise NotImplementedError
+        if self._running is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._running.suspend, signum)
 
     def cancel(self, pebble: int | None = None) -> int:
         """Give up one open pebble, or all; return how many were."""
-        raise NotImplementedError
+        if self._running is None or self._parts is None or self._loop is None:
+            return 0
+        found = [held.pebble for held in self._parts.ledger if not held.owing and pebble in (None, held.pebble)]
+        self._loop.call_soon_threadsafe(self._running.cancel, found)
+        return len(found)
 
     @property
     def opening(self) -> str:
         """The first line to tell: which run goes on with how many pebbles; empty for a new run."""
-        raise NotImplementedError
+        return "; ".join(self._opening)
 
     @property
     def closing(self) -> tuple[str, ...]:
         """The last lines to tell: one per failed node, and what waits for the next start."""
-        raise NotImplementedError
+        if self._parts is None or self._running is None:
+            return ()
+        lines = self._parts.results.lines()
+        waiting = self._parts.ledger.open
+        if self._running.complete or not (waiting or self._running.signum):
+            return lines
+        return (*lines, waiting_line(waiting))
+
+    @property
+    def failures(self) -> tuple[FailureView, ...]:
+        """The nodes that failed, as far as they are told one by one."""
+        return () if self._parts is None else tuple(self._parts.results.failures)
+
+    # --- inside ---------------------------------------------------------------------------------------
+
+    async def _run_with(self, journal: Journal) -> int:
+        """Run with the lock held and the journal open."""
+        parts = self._parts = assemble(journal, self._given, self.settings, self._config, self._options)
+        records = Records(self.state_dir)
+        telling = self._telling = Telling(records, self._listener, self.settings.log_level)
+        telling.attach(asyncio.get_running_loop())
+        observers = Observers(self._hooks, telling.logger("cryocloud.observers"))
+        running = self._running = Running(
+            parts,
+            self._given,
+            self.settings,
+            self._scheduler,
+            telling=telling,
+            observers=observers,
+            load_input=self._load_input,
+            is_ours=self._is_ours,
+        )
+        records.start()
+        observers.start()
+        signals = self._catch_signals(running)
+        try:
+            self._say_opening(parts, telling, journal)
+            self._tell_runs("run_started", telling, observers, None)
+            await running.run()
+        finally:
+            running.state = "stopped"
+            for signum in signals:
+                asyncio.get_running_loop().remove_signal_handler(signum)
+            self._tell_runs("run_stopped", telling, observers, running.exit_code())
+            await asyncio.to_thread(_stop_threads, observers, records)
+        return running.exit_code()
+
+    def _catch_signals(self, running: Running) -> list[signal.Signals]:
+        """Let the first SIGINT or SIGTERM suspend the run, the second end it at once."""
+        if threading.current_thread() is not threading.main_thread():
+            return []
+        signals = [signal.SIGINT, signal.SIGTERM]
+        for signum in signals:
+            asyncio.get_running_loop().add_signal_handler(signum, running.suspend, signum)
+        return signals
+
+    def _say_opening(self, parts: Parts, telling: Telling, journal: Journal) -> None:
+        """Say whether this is a new run, and what else the start found."""
+        lines = []
+        for name, run in parts.runs.items():
+            if run.continued:
+                since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.since))
+                lines.append(f"{name}: going on with {parts.ledger.open_of(name)} pebbles of the run of {since}")
+        if self.settings.fresh and parts.decided:
+            lines.append(f"{len(parts.decided)} unfinished pebbles of earlier runs are abandoned")
+        self._opening = tuple(lines)
+        for line in lines:
+            telling.log("INFO", line)
+        for name, count in parts.recovered.elsewhere.items():
+            telling.log("WARNING", f"{count} pebbles of workflow {name!r} wait here: run it together with this one")
+        if journal.slow_disk:
+            telling.log("WARNING", f"{journal.path} is on a network disk: commits are slower; --state-dir can move it")
+
+    def _tell_runs(self, hook: str, telling: Telling, observers: Observers, exit_code: int | None) -> None:
+        for name in self._given:
+            seen = RunSeen(name, str(self.state_dir), time.time(), exit_code)
+            observers.tell(hook, seen)
+            telling.tell(seen)
+
+
+def _stop_threads(observers: Observers, records: Records) -> None:
+    observers.stop()
+    records.stop()

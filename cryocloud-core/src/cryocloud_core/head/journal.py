@@ -52,8 +52,8 @@ class Journal:
         self._giving_up = threading.Event()
 
     @classmethod
-    def open(cls, directory: Path, *, machine: str, version: str = "", network: bool | None = None) -> Journal:
-        """Open the journal of a state directory that the caller has locked, and note this start. Raises StateError."""
+    def open(cls, directory: Path, *, network: bool | None = None) -> Journal:
+        """Open the journal of a state directory that the caller has locked. Raises StateError."""
         if sqlite3.sqlite_version_info < MIN_SQLITE:
             raise StateError(f"SQLite {sqlite3.sqlite_version} is too old, 3.35 is needed", place=str(directory))
         path = directory / JOURNAL_FILE
@@ -61,21 +61,27 @@ class Journal:
         try:
             path.chmod(0o600)
             prepare(connection, path)
-            row = connection.execute(
-                "INSERT INTO heads (at, pid, machine, version) VALUES (?, ?, ?, ?) RETURNING start",
-                (time.time(), os.getpid(), machine, version),
-            ).fetchall()
+            last = connection.execute("SELECT max(start) FROM heads").fetchone()[0]
         except (sqlite3.Error, StateError, OSError) as error:
             connection.close()
             if isinstance(error, sqlite3.Error):
                 raise unusable(path, error) from error
             raise
-        return cls(path, connection, int(row[0][0]))
+        return cls(path, connection, 1 + (last or 0))
 
     @property
     def slow_disk(self) -> bool:
         """True when the journal lies on a network disk and so uses the slower rollback journal."""
         return is_network_disk(self.path.parent)
+
+    def begin(self, batch: Batch, machine: str, version: str = "") -> None:
+        """Write this start and its first batch at once. Raises StateError, also on a full disk."""
+        row = (self.start, time.time(), os.getpid(), machine, version)
+        batch.also("INSERT INTO heads (start, at, pid, machine, version) VALUES (?, ?, ?, ?, ?)", *row)
+        try:
+            self._write(batch)
+        except sqlite3.Error as error:
+            raise unusable(self.path, error) from error
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the writer; from now on commits report to this loop."""

@@ -64,6 +64,8 @@ class RunSettings:
     #: finished pebbles are forgotten when they are older than this, or more than this many
     keep_s: float = 30 * 86_400.0
     keep_pebbles: int = 100_000
+    #: forget which arrivals with a key were seen
+    force_inputs: bool = False
     #: zero the counters of completed and failed tasks
     reset_counters: bool = False
 

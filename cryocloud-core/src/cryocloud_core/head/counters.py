@@ -1,0 +1,142 @@
+"""The numbers people are shown: per node, per task in a worker, and how fast it goes.
+
+Laws: every change costs the same however many pebbles there are; no number is ever negative; tasks of the
+head itself (clean-up) are not counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from attrs import define, field
+
+from cryocloud_core.graph.workflow import NodeKind, Workflow
+from cryocloud_core.head.view import NodeView, TaskView
+from cryocloud_core.task import Task
+
+#: seconds over which the rate is taken
+RATE_S = 5.0
+
+
+@define(eq=False)
+class NodeCounter:
+    """One node of one workflow."""
+
+    workflow: str
+    name: str
+    module: str
+    kind: str
+    pending: int = 0
+    processing: int = 0
+    #: completed, failed, skipped
+    ends: list[int] = field(factory=lambda: [0, 0, 0])
+
+
+@define(eq=False)
+class Active:
+    """One task that a worker is in."""
+
+    task: Task
+    worker: str
+    began_at: float
+    progress: float | None = None
+    state: str = "Processing"
+
+
+class Counters:
+    """Counters of all nodes, and the tasks that run."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple[str, str], NodeCounter] = {}
+        self.active: dict[str, Active] = {}
+        self._ends: deque[list[float]] = deque(maxlen=int(RATE_S) + 1)
+
+    def add_workflow(self, workflow: Workflow) -> None:
+        """Count the nodes of a workflow, input nodes included."""
+        for node in workflow.nodes.values():
+            key = (workflow.name, node.name)
+            kind = "input" if node.kind is NodeKind.INPUT else node.placement.kind.value
+            self._nodes.setdefault(key, NodeCounter(workflow.name, node.name, node.module, kind))
+
+    def seed(self, workflow: str, node: str, ends: Iterable[int]) -> None:
+        """Go on from the numbers of an earlier start."""
+        counter = self._nodes.get((workflow, node))
+        if counter is not None:
+            counter.ends = list(ends)
+
+    def node(self, workflow: str, name: str) -> NodeCounter:
+        """Return a node's counter; a node of an older graph gets one of its own."""
+        counter = self._nodes.get((workflow, name))
+        if counter is None:
+            counter = self._nodes[workflow, name] = NodeCounter(workflow, name, "", "")
+        return counter
+
+    def queued(self, task: Task) -> None:
+        """A task waits."""
+        self.node(task.workflow, task.node).pending += 1
+
+    def began(self, task: Task, worker: str, at: float) -> None:
+        """A worker began a task."""
+        if task.id not in self.active:
+            counter = self.node(task.workflow, task.node)
+            counter.pending -= 1
+            counter.processing += 1
+            self.active[task.id] = Active(task, worker, at)
+
+    def ended(self, task: Task) -> None:
+        """A task is over, whether it had begun or not."""
+        counter = self.node(task.workflow, task.node)
+        if self.active.pop(task.id, None) is None:
+            counter.pending -= 1
+        else:
+            counter.processing -= 1
+            self._tick()
+
+    def withdrawn(self, workflow: str, node: str) -> None:
+        """A task that waited is no longer wanted."""
+        self.node(workflow, node).pending -= 1
+
+    def status(self, task: str, values: Mapping[str, Any]) -> None:
+        """A task said how far it is."""
+        active = self.active.get(task)
+        if active is None:
+            return
+        progress = values.get("progress")
+        if isinstance(progress, int | float) and not isinstance(progress, bool):
+            active.progress = min(100.0, max(0.0, float(progress)))
+        if "state" in values:
+            active.state = str(values["state"])
+
+    def rate(self) -> float:
+        """Return tasks ended per second, over the last seconds."""
+        now = time.monotonic()
+        recent = [(second, count) for second, count in list(self._ends) if now - second <= RATE_S + 1]
+        if not recent:
+            return 0.0
+        return sum(count for _, count in recent) / max(1.0, now - recent[0][0])
+
+    def nodes(self) -> list[NodeCounter]:
+        """Return the counters in document order."""
+        return list(self._nodes.values())
+
+    def node_views(self) -> tuple[NodeView, ...]:
+        """Return the picture of all nodes."""
+        return tuple(NodeView(c.workflow, c.name, c.module, c.pending, c.processing, *c.ends) for c in self.nodes())
+
+    def task_views(self) -> tuple[TaskView, ...]:
+        """Return the picture of all running tasks, oldest first."""
+        running = list(self.active.values())
+        running.sort(key=lambda active: active.began_at)
+        return tuple(
+            TaskView(a.task.id, a.task.node, a.task.pebble, a.worker, a.began_at, a.progress, a.state) for a in running
+        )
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if self._ends and now - self._ends[-1][0] < 1.0:
+            self._ends[-1][1] += 1
+        else:
+            self._ends.append([now, 1])

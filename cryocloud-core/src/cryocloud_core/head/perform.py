@@ -1,0 +1,228 @@
+"""Performing what the engine commands, and hearing from the scheduler.
+
+Laws: only what is durable is performed; every task that was taken is answered by exactly one TaskEnded in
+the inbox; nothing is handed out while `closed` says why: before the start is complete, while the journal
+waits for room, after a suspension.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from cryocloud_core.engine.commands import (
+    CancelTask,
+    CleanUp,
+    Command,
+    FinishPebble,
+    NodeSettled,
+    Note,
+    SetTimer,
+    StartTask,
+)
+from cryocloud_core.engine.engine import Engine
+from cryocloud_core.engine.events import CleanUpEnded, TaskEnded, TimerFired
+from cryocloud_core.engine.gate import Gate
+from cryocloud_core.errors import ResolutionError
+from cryocloud_core.head.cleaning import Cleaning
+from cryocloud_core.head.counters import Counters
+from cryocloud_core.head.dispatch import Dispatch
+from cryocloud_core.head.inbox import Inbox
+from cryocloud_core.head.story import Story
+from cryocloud_core.head.timers import Timers
+from cryocloud_core.head.wheel import Done
+from cryocloud_core.sdk.observed import LogRecord
+from cryocloud_core.sdk.scheduler import Scheduler
+from cryocloud_core.task import Cancelled, Failed, Outcome, Stats, Task, TaskId
+
+
+class Performer:
+    """Between the journal and the scheduler: hands tasks out, keeps timers, cleans up, and reports back."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        gate: Gate,
+        scheduler: Scheduler,
+        inbox: Inbox,
+        *,
+        counters: Counters,
+        dispatch: Dispatch,
+        story: Story,
+    ) -> None:
+        #: why nothing is handed out now; empty when tasks are handed out
+        self.closed = "starting"
+        self.after: Callable[[], None] = lambda: None
+        self.timers = Timers(self._timer_fired)
+        self._engine = engine
+        self._gate = gate
+        self._scheduler = scheduler
+        self._inbox = inbox
+        self._counters = counters
+        self._dispatch = dispatch
+        self._story = story
+        self._cleaning = Cleaning(scheduler, self._cleaned, story.clean_up_failed)
+        self._taken: dict[str, Task] = {}
+        #: taken and not begun, by kind of worker and priority
+        self._unbegun: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self._soon = False
+        self._do: dict[type, Callable[[Any], None]] = {
+            StartTask: self._start,
+            CancelTask: self._cancel,
+            SetTimer: lambda command: self.timers.set(command.pebble, command.timer, command.due_at),
+            CleanUp: self._cleaning.owe,
+            Note: story.note,
+            NodeSettled: story.node_settled,
+            FinishPebble: story.pebble_finished,
+        }
+
+    def perform(self, done: list[Done]) -> None:
+        """Do everything that a durable batch commands."""
+        do = self._do
+        story = self._story
+        for each in done:
+            story.event(each)
+            for command in each.commands:
+                do[type(command)](command)
+            if each.left:
+                story.left(each)
+        self.hand_out()
+        self.after()
+
+    def take_over(self, owed: Iterable[Command]) -> None:
+        """Take what an earlier start left owed."""
+        for command in owed:
+            self._do[type(command)](command)
+
+    def hand_out(self) -> None:
+        """Offer what waits, in order of priority, until the scheduler has no room."""
+        self._soon = False
+        if self.closed:
+            return
+        self._gate.hand_out(self._offer)
+        self._cleaning.hand_out()
+        if len(self._unbegun) > 1 or (self._unbegun and self._scheduler.capabilities.prefetches):
+            self._make_way()
+
+    def recall_all(self) -> None:
+        """Take back everything that no worker has begun."""
+        for waiting in list(self._unbegun.values()):
+            for task in list(waiting):
+                self._recall(task)
+
+    # --- commands -------------------------------------------------------------------------------------
+
+    def _start(self, command: StartTask) -> None:
+        self._counters.queued(command.task)
+        self._gate.enter(command.task)
+
+    def _cancel(self, command: CancelTask) -> None:
+        task = self._taken.get(command.task)
+        if self._gate.withdraw(command.task):
+            self._counters.withdrawn(self._story.workflow_of(command.pebble), TaskId.parse(command.task).node)
+            self._cancelled(command)
+        elif task is None:
+            self._cancelled(command)
+        elif self._scheduler.recall(command.task):
+            self._gone(task)
+            self._cancelled(command)
+        else:
+            self._scheduler.cancel(command.task, command.why)
+
+    def _cancelled(self, command: CancelTask) -> None:
+        """Answer for a task that will never run, if the engine still waits for its end."""
+        pebble = self._engine.pebbles.get(command.pebble)
+        if pebble is not None and command.task in pebble.tasks:
+            self._answer(command.pebble, command.task, Cancelled(command.why))
+
+    def _answer(self, pebble: int, task: str, outcome: Outcome, stats: Stats | None = None) -> None:
+        self._inbox.put(TaskEnded(pebble, time.time(), task, outcome, stats))
+
+    def _timer_fired(self, pebble: int, timer: str) -> None:
+        self._inbox.put(TimerFired(pebble, time.time(), timer))
+
+    def _cleaned(self, pebble: int, machine: str) -> None:
+        self._inbox.put(CleanUpEnded(pebble, time.time(), machine))
+
+    # --- handing out ----------------------------------------------------------------------------------
+
+    def _offer(self, task: Task) -> bool:
+        """Offer one task; True when it is off our hands."""
+        try:
+            ready = self._dispatch.ready(task)
+        except ResolutionError as error:
+            self._taken[task.id] = task
+            asyncio.get_running_loop().call_soon(self.ended, task.id, Failed(str(error), permanent=True), None)
+            return True
+        if not self._scheduler.offer(ready):
+            return False
+        self._taken[task.id] = task
+        self._unbegun[task.kind, task.priority].add(task.id)
+        return True
+
+    def _make_way(self) -> None:
+        """Take back waiting tasks of a lower priority than what the scheduler had no room for."""
+        for kind, priority in list(self._unbegun):
+            top = self._gate.top_priority(kind)
+            if top is not None and top > priority:
+                for task in list(self._unbegun[kind, priority]):
+                    self._recall(task)
+
+    def _recall(self, task: str) -> None:
+        if self._scheduler.recall(task):
+            self._forget_unbegun(self._taken.pop(task))
+            self._gate.back(task)
+
+    def _forget_unbegun(self, task: Task) -> None:
+        key = (task.kind, task.priority)
+        waiting = self._unbegun.get(key)
+        if waiting is not None:
+            waiting.discard(task.id)
+            if not waiting:
+                del self._unbegun[key]
+
+    def _gone(self, task: Task) -> None:
+        """A taken task is over."""
+        del self._taken[task.id]
+        self._forget_unbegun(task)
+        self._gate.ended(task.id)
+        self._counters.ended(task)
+
+    def _hand_out_soon(self) -> None:
+        if not self._soon:
+            self._soon = True
+            asyncio.get_running_loop().call_soon(self.hand_out)
+
+    # --- what the scheduler reports -------------------------------------------------------------------
+
+    def began(self, task: str, worker: str, machine: str, at: float) -> None:  # noqa: ARG002 - the contract's
+        """A worker began a task."""
+        taken = self._taken.get(task)
+        if taken is not None:
+            self._forget_unbegun(taken)
+            self._counters.began(taken, worker, at)
+
+    def ended(self, task: str, outcome: Outcome, stats: Stats | None) -> None:
+        """A task is over: it becomes an event."""
+        taken = self._taken.get(task)
+        if taken is None:
+            self._cleaning.ended(task, outcome)
+            return
+        self._gone(taken)
+        self._answer(taken.pebble, task, outcome, stats)
+        self._hand_out_soon()
+
+    def status(self, task: str, worker: str, values: Mapping[str, Any]) -> None:  # noqa: ARG002 - the contract's
+        """Status values of a worker changed."""
+        self._counters.status(task, values)
+
+    def logged(self, record: LogRecord) -> None:
+        """A worker said something."""
+        self._story.logged(record)
+
+    def room(self) -> None:
+        """There may be room for more tasks."""
+        self._hand_out_soon()

@@ -1,0 +1,90 @@
+"""What a run came to: pebbles by result, the nodes that failed, the exit code and the last lines.
+
+Laws: counts are exact, the list of failures is bounded and says what it leaves out; a run that goes on
+counts what it came to before.
+"""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from collections.abc import Iterable
+
+from cryocloud_core.head.view import FailureView
+
+#: failures that are told one by one
+MOST_FAILURES = 500
+
+
+class Results:
+    """Counts of closed pebbles, and the failures to tell, of the runs of this head."""
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.failed = 0
+        self.failures: list[FailureView] = []
+        self.more_failures = 0
+        self._runs: set[int] = set()
+        self._said: list[str] = []
+
+    def load(self, connection: sqlite3.Connection, runs: Iterable[int]) -> None:
+        """Go on from what the runs came to before."""
+        for run in runs:
+            self._runs.add(run)
+            done, failed = connection.execute(
+                "SELECT count(*), coalesce(sum(result <> 'success'), 0) FROM pebbles WHERE run = ? AND result <> ''",
+                (run,),
+            ).fetchone()
+            self.done += done
+            self.failed += failed
+            query = "SELECT pebble, node, result, error FROM failures WHERE run = ? ORDER BY rowid"
+            for row in connection.execute(query, (run,)):
+                self.failure(run, *row)
+
+    def failure(self, run: int, pebble: int, node: str, result: str, error: str) -> None:
+        """A node failed for a pebble."""
+        if run not in self._runs:
+            return
+        if len(self.failures) < MOST_FAILURES:
+            self.failures.append(FailureView(pebble, node, result, error))
+        else:
+            self.more_failures += 1
+
+    def say(self, line: str) -> None:
+        """Keep a line of another kind for the end."""
+        self._said.append(line)
+
+    def closed(self, run: int, result: str) -> None:
+        """A pebble was closed with this result."""
+        if run in self._runs:
+            self.done += 1
+            self.failed += result != "success"
+
+    def exit_code(self, *, signum: signal.Signals | None, complete: bool, input_failed: int) -> int:
+        """Return the process's exit code: 0, 1, 3, or 128 + signal for a run that was stopped."""
+        if input_failed:
+            return input_failed
+        if signum is not None and not complete:
+            return 128 + signum
+        return 1 if self.failed else 0
+
+    def lines(self) -> tuple[str, ...]:
+        """Return one line for each failed node: pebble, node, result, first line of the error."""
+        lines = [
+            f"pebble {failure.pebble}: {failure.node or 'the pebble'}: {failure.result}: {first_line(failure.error)}"
+            for failure in self.failures
+        ]
+        if self.more_failures:
+            lines.append(f"and {self.more_failures} more failed nodes")
+        return (*lines, *self._said)
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text that has anything in it."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no error text")
+
+
+def waiting_line(pebbles: int) -> str:
+    """Return what to say when pebbles wait for the next start."""
+    what = "1 pebble waits" if pebbles == 1 else f"{pebbles} pebbles wait"
+    return f"stopped; {what}, the next start goes on (--fresh to start anew)"
