@@ -1,0 +1,191 @@
+"""Unpacked copies: where an archive's contents lie, whose copy it is, and how one is made or renewed.
+
+Laws: a copy lies beside its archive under the archive's name without extension and holds a marker with the archive's
+name, size and time; a directory without our marker is the user's and is never touched; a copy appears whole, by a
+rename, and whoever loses a race uses the winner's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import field, frozen
+
+from cryocloud_core.errors import ArchiveError
+from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX, private_name, unpack_beside
+from cryocloud_core.files.durable import sync_file
+from cryocloud_core.files.members import Format, packing_of
+from cryocloud_core.files.tree import UnpackLimits
+
+_EXTENSIONS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".gz", ".bz2", ".xz")
+
+#: how often a race for one name is run before we give up
+_RACES = 20
+
+
+@frozen
+class Stamp:
+    """What a marker says about the archive: its name, size in bytes, time of last change in nanoseconds."""
+
+    source: str
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, archive: Path) -> Stamp:
+        """Return the stamp of an archive that exists."""
+        status = archive.stat()
+        return cls(archive.name, status.st_size, status.st_mtime_ns)
+
+    @classmethod
+    def read(cls, folder: Path) -> Stamp | None:
+        """Return the stamp in a directory, None when it holds no marker of ours."""
+        try:
+            data = json.loads((folder / MARKER).read_text("utf-8"))
+            return cls(str(data["source"]), int(data["size"]), int(data["mtime_ns"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, folder: Path) -> None:
+        """Put the marker into a directory, durably."""
+        path = folder / MARKER
+        path.write_text(json.dumps({"source": self.source, "size": self.size, "mtime_ns": self.mtime_ns}), "utf-8")
+        sync_file(path)
+        sync_file(folder)
+
+
+@frozen
+class Unpacking:
+    """How copies are made here: limits, where they go when the archive's own directory is read-only, and a check.
+
+    `check` raises when the task was told to stop.
+    """
+
+    tempdir: Path
+    limits: UnpackLimits = field(factory=UnpackLimits)
+    check: Callable[[], None] = lambda: None
+
+
+def entries(folder: Path) -> list[str]:
+    """Return the absolute paths of a directory's top-level entries, sorted, without dotfiles."""
+    return sorted(str(path) for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def plain_name(name: str) -> str:
+    """Return an archive's name without its extension; `<name>.unpacked` when it has none that says archive."""
+    for extension in _EXTENSIONS:
+        if name.lower().endswith(extension) and len(name) > len(extension):
+            return name[: -len(extension)]
+    return f"{name}.unpacked"
+
+
+def places(archive: Path, tempdir: Path) -> list[Path]:
+    """Return every directory a copy of this archive may lie in, the first choice first."""
+    plain = plain_name(archive.name)
+    digest = hashlib.sha256(os.fsencode(archive.parent)).hexdigest()[:16]
+    names = dict.fromkeys((plain, f"{plain}.unpacked", f"{archive.name}.unpacked"))
+    folders = (archive.parent, tempdir / "cc" / "unpacked" / digest)
+    return [folder / name for folder in folders for name in names]
+
+
+def copy_of(archive: Path, tempdir: Path) -> Path | None:
+    """Return the directory that holds our copy of an archive, None when there is none; the archive may be gone."""
+    known = Stamp.of(archive) if archive.is_file() else None
+    for place in places(archive, tempdir):
+        stamp = Stamp.read(place)
+        if stamp is not None and (stamp == known if known else stamp.source == archive.name):
+            return place
+    return None
+
+
+def unpacked(archive: Path, how: Unpacking) -> list[str]:
+    """Return the entries of our copy of an archive, made now if there is none.
+
+    What is no archive gives a list with its own path. Raises ArchiveError.
+    """
+    ready = copy_of(archive, how.tempdir)
+    if ready is not None:
+        return entries(ready)
+    packing = packing_of(archive)
+    if packing is None:
+        return [str(archive)]
+    return entries(_make(archive, how, single=packing.format is Format.SINGLE))
+
+
+def is_ours(path: Path) -> bool:
+    """Return True for what CryoCloud wrote for itself: `.cc-*` names, markers, unpacked copies."""
+    return path.name.startswith(PRIVATE_PREFIX) or path.name == MARKER or Stamp.read(path) is not None
+
+
+def _make(archive: Path, how: Unpacking, *, single: bool) -> Path:
+    stamp = Stamp.of(archive)
+    target = _target(archive, how.tempdir, single=single)
+    fresh = unpack_beside(archive, target.parent, how.limits, how.check)
+    try:
+        stamp.write(fresh)
+        return _place(fresh, target, stamp)
+    except OSError as error:
+        raise ArchiveError(f"cannot put its contents at {target}: {error.strerror}", subject=str(archive)) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
+    """Return where the copy goes: beside the archive if that can be written, in the temporary directory if not."""
+    tries = places(archive, tempdir)
+    if not os.access(archive.parent, os.W_OK | os.X_OK):
+        tries = [place for place in tries if place.parent != archive.parent]
+        tries[0].parent.mkdir(parents=True, exist_ok=True)
+    first = tries[0]
+    if not os.path.lexists(first):
+        return first
+    stamp = Stamp.read(first)
+    if stamp is not None and stamp.source == archive.name:
+        return first
+    # A copy of another archive (a.zip, a.tgz) or, for a lone compressed file, the plain file keeps its name.
+    if stamp is None and not single:
+        raise _taken(first, archive)
+    for place in tries[1:]:
+        if place.parent != first.parent:
+            break
+        found = Stamp.read(place)
+        if not os.path.lexists(place) or (found is not None and found.source == archive.name):
+            return place
+    raise _taken(first, archive)
+
+
+def _taken(place: Path, archive: Path) -> ArchiveError:
+    return ArchiveError(
+        f"{place} exists and is not an unpacked copy", subject=str(archive), remedy="move it away, or unpack elsewhere"
+    )
+
+
+def _place(fresh: Path, target: Path, stamp: Stamp) -> Path:
+    """Give the finished copy its name; an outdated copy is moved aside, one that appeared meanwhile is used."""
+    for _ in range(_RACES):
+        found = Stamp.read(target)
+        if found == stamp:
+            return target
+        if found is None and os.path.lexists(target):
+            raise _taken(target, Path(stamp.source))
+        aside = target.with_name(private_name())
+        with contextlib.suppress(FileNotFoundError):
+            target.rename(aside)
+        try:
+            fresh.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            continue
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        sync_file(target.parent)
+        return target
+    raise ArchiveError(f"{target} is changed by others all the time", subject=stamp.source)

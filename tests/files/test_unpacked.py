@@ -1,0 +1,266 @@
+"""Unpacked copies: where they lie, whose they are, and what happens when several want the same one."""
+
+from __future__ import annotations
+
+import gzip
+import multiprocessing
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cryocloud_core.errors import ArchiveError, ResolutionError, StagingError
+from cryocloud_core.files.archives import MARKER
+from cryocloud_core.files.service import FileService
+from cryocloud_core.files.unpacked import Unpacking, plain_name
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> FileService:
+    """Give the service with a temporary directory of its own."""
+    (tmp_path / "tmp").mkdir()
+    return FileService(Unpacking(tmp_path / "tmp"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Give a directory for archives."""
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data"
+
+
+def make_zip(path: Path, *names: str, text: str = "x") -> str:
+    """Write a zip of small files and return its path as text."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("a.zip", "a"),
+        ("a.tgz", "a"),
+        ("a.tar.gz", "a"),
+        ("A.ZIP", "A"),
+        ("a.b.zip", "a.b"),
+        ("x.txt.gz", "x.txt"),
+        ("odd", "odd.unpacked"),
+        (".zip", ".zip.unpacked"),
+    ],
+)
+def test_the_directory_has_the_archives_name_without_extension(name: str, plain: str) -> None:
+    """`a.tar.gz` gives `a`, not `a.tar`."""
+    assert plain_name(name) == plain
+
+
+def test_the_result_is_the_sorted_list_of_entries_without_dotfiles(files: FileService, data: Path) -> None:
+    """Always a list, the same on reuse, and the archive stays."""
+    archive = make_zip(data / "a.zip", "z", "b/c", ".hidden", "m")
+    expected = [str(data / "a" / name) for name in ("b", "m", "z")]
+
+    assert files.fetch(archive, unzip=True) == expected
+    assert files.fetch(archive, unzip=True) == expected
+    assert Path(archive).exists()
+    assert files.unpacked_directory(archive) == str(data / "a")
+    assert files.is_ours(str(data / "a"))
+
+
+def test_reuse_does_not_unpack_again(files: FileService, data: Path) -> None:
+    """What is there with a matching marker is the result."""
+    archive = make_zip(data / "a.zip", "f")
+    files.fetch(archive, unzip=True)
+    (data / "a" / "made-later").touch()
+
+    assert str(data / "a" / "made-later") in files.fetch(archive, unzip=True)
+
+
+def test_without_unzip_the_archive_is_the_archive(files: FileService, data: Path) -> None:
+    """Also when an unpacked copy lies beside it."""
+    archive = make_zip(data / "a.zip", "f")
+    files.fetch(archive, unzip=True)
+
+    assert files.fetch(archive) == [archive]
+
+
+def test_what_is_no_archive_is_a_list_with_its_path(files: FileService, data: Path) -> None:
+    """Content decides, not the name."""
+    path = data / "a.zip"
+    path.write_text("no archive")
+
+    assert files.fetch(str(path), unzip=True, keep=False) == [str(path)]
+    assert path.exists()
+
+
+def test_a_directory_is_used_as_it_is(files: FileService, data: Path) -> None:
+    """Unzip does not look into it."""
+    assert files.fetch(str(data), unzip=True) == [str(data)]
+
+
+def test_an_archive_of_a_newer_content_replaces_the_copy(files: FileService, data: Path) -> None:
+    """The marker does not match, so the copy is made anew and the old one is gone."""
+    archive = make_zip(data / "a.zip", "old")
+    files.fetch(archive, unzip=True)
+    make_zip(data / "a.zip", "new")
+
+    assert files.fetch(archive, unzip=True) == [str(data / "a" / "new")]
+    assert sorted(p.name for p in data.iterdir()) == ["a", "a.zip"]
+
+
+def test_a_directory_of_the_users_is_never_touched(files: FileService, data: Path) -> None:
+    """It has no marker: an error, not a mixture."""
+    archive = make_zip(data / "a.zip", "f")
+    (data / "a").mkdir()
+    (data / "a" / "mine").write_text("mine")
+
+    with pytest.raises(ArchiveError, match="exists and is not an unpacked copy"):
+        files.fetch(archive, unzip=True)
+    assert [p.name for p in (data / "a").iterdir()] == ["mine"]
+    assert sorted(p.name for p in data.iterdir()) == ["a", "a.zip"]
+
+
+def test_two_archives_of_one_plain_name_have_a_copy_each(files: FileService, data: Path) -> None:
+    """`a.zip` and `a.b` content: neither pushes the other out."""
+    first, second = make_zip(data / "a.zip", "one"), make_zip(data / "a.tgz", "two")
+
+    assert files.fetch(first, unzip=True) == [str(data / "a" / "one")]
+    assert files.fetch(second, unzip=True) == [str(data / "a.unpacked" / "two")]
+    assert files.fetch(first, unzip=True) == [str(data / "a" / "one")]
+    assert files.fetch(second, unzip=True) == [str(data / "a.unpacked" / "two")]
+
+
+def test_a_compressed_file_beside_its_plain_one(files: FileService, data: Path) -> None:
+    """The directory makes way for the file that has the plain name."""
+    (data / "x.txt.gz").write_bytes(gzip.compress(b"text"))
+    (data / "x.txt").write_text("text")
+
+    assert files.fetch(str(data / "x.txt.gz"), unzip=True) == [str(data / "x.txt.unpacked" / "x.txt")]
+
+
+def test_keep_false_removes_the_archive_and_the_copy_still_answers(files: FileService, data: Path) -> None:
+    """A repeat of the task finds what the first attempt unpacked."""
+    archive = make_zip(data / "a.zip", "f")
+    expected = [str(data / "a" / "f")]
+
+    assert files.fetch(archive, unzip=True, keep=False) == expected
+    assert not Path(archive).exists()
+    assert files.fetch(archive, unzip=True, keep=False) == expected
+
+
+def test_a_read_only_directory_puts_the_copy_into_the_tempdir(
+    files: FileService, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products on a read-only disk can be unpacked too (root may write anywhere, so access is told here)."""
+    archive = make_zip(data / "a.zip", "f")
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != data and real(path, mode))
+
+    (found,) = files.fetch(archive, unzip=True)
+    assert Path(found).is_relative_to(tmp_path / "tmp" / "cc" / "unpacked")
+    assert files.fetch(archive, unzip=True) == [found]
+    assert files.unpacked_directory(archive) == str(Path(found).parent)
+
+
+def test_a_bad_archive_leaves_nothing(files: FileService, data: Path) -> None:
+    """The archive alone is left."""
+    archive = make_zip(data / "a.zip", "good", "../evil")
+
+    with pytest.raises(ArchiveError):
+        files.fetch(archive, unzip=True)
+    assert [p.name for p in data.iterdir()] == ["a.zip"]
+
+
+def fetch_once(archive: str, tempdir: str, start: Callable[[], int]) -> list[str]:
+    """Unpack when all processes are ready."""
+    start()
+    return FileService(Unpacking(Path(tempdir))).fetch(archive, unzip=True)
+
+
+def _racer(archive: str, tempdir: str, barrier: object, results: object) -> None:
+    try:
+        results.put(fetch_once(archive, tempdir, barrier.wait))  # type: ignore[attr-defined]
+    except Exception as error:  # noqa: BLE001 - told to the test, which compares results
+        results.put(repr(error))  # type: ignore[attr-defined]
+
+
+def test_the_losers_of_a_race_use_the_winners_copy(data: Path, tmp_path: Path) -> None:
+    """Four processes want the same archive at once: one copy, four equal answers, nothing left."""
+    archive = make_zip(data / "a.zip", *(f"f{n}" for n in range(50)))
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(4), context.SimpleQueue()
+    racers = [context.Process(target=_racer, args=(archive, str(tmp_path), barrier, results)) for _ in range(4)]
+    for racer in racers:
+        racer.start()
+    answers = [results.get() for _ in racers]
+    for racer in racers:
+        racer.join()
+
+    assert answers == [sorted(str(data / "a" / f"f{n}") for n in range(50))] * 4
+    assert sorted(p.name for p in data.iterdir()) == ["a", "a.zip"]
+    assert (data / "a" / MARKER).is_file()
+
+
+def test_unpack_needs_a_directory(files: FileService, data: Path) -> None:
+    """The target is the module's to make."""
+    archive = make_zip(data / "a.zip", "f")
+
+    with pytest.raises(ArchiveError, match="does not exist"):
+        files.unpack(archive, str(data / "none"))
+    assert files.unpack(archive, str(data)) == [str(data / "f")]
+
+
+def test_put_copies_a_file_or_a_directory_whole(files: FileService, data: Path) -> None:
+    """Parents are made, an older file is replaced, a directory is merged; nothing of ours stays beside."""
+    source = data / "d"
+    (source / "sub").mkdir(parents=True)
+    (source / "sub" / "f").write_text("new")
+
+    assert files.put(str(source / "sub" / "f"), str(data / "out/x/f")) == str(data / "out/x/f")
+    (data / "out/x/f").write_text("old")
+    files.put(str(source / "sub" / "f"), str(data / "out/x/f"))
+    assert (data / "out/x/f").read_text() == "new"
+    files.put(str(source), str(data / "out/copy"))
+    files.put(str(source), str(data / "out/copy"))
+    assert [str(p.relative_to(data)) for p in sorted(data.rglob("out/**/*"))] == [
+        "out/copy",
+        "out/copy/sub",
+        "out/copy/sub/f",
+        "out/x",
+        "out/x/f",
+    ]
+
+
+@pytest.mark.parametrize("path", ["rel/a", "", "ftp://h/f", "file:///etc/x"])
+def test_what_is_no_absolute_path_is_a_wrong_argument(path: str, files: FileService) -> None:
+    """It can never work, so it is no staging error."""
+    with pytest.raises(ResolutionError, match=r"absolute path|unsupported scheme"):
+        files.fetch(path)
+
+
+@pytest.mark.parametrize("url", ["ssh://h/f", "s3://h/b/k", "http://h/f", "HTTPS://h/f"])
+def test_remote_places_are_refused_clearly(url: str, files: FileService) -> None:
+    """They come later; until then nothing ignores them."""
+    with pytest.raises(StagingError, match="not supported yet"):
+        files.fetch(url)
+
+
+def test_a_missing_file_is_told(files: FileService, data: Path) -> None:
+    """With its path."""
+    with pytest.raises(StagingError, match=r"none: does not exist"):
+        files.fetch(str(data / "none"), unzip=True)
+
+
+def test_remove_is_for_remote_objects(files: FileService, data: Path) -> None:
+    """A local path is refused, not deleted."""
+    with pytest.raises(StagingError, match="local path"):
+        files.remove(str(data))
+    assert data.is_dir()
+
+
+@pytest.mark.parametrize(("name", "ours"), [(".cc-123", True), (MARKER, True), ("plain", False), (".hidden", False)])
+def test_what_is_ours_by_name(name: str, ours: bool, files: FileService, data: Path) -> None:
+    """Unfinished data and markers."""
+    assert files.is_ours(str(data / name)) is ours
