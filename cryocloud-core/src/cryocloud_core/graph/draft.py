@@ -13,7 +13,8 @@ from attrs import field, frozen
 
 from cryocloud_core.graph.keys import Entry
 from cryocloud_core.graph.problems import Problem
-from cryocloud_core.graph.refs import Argument, Source
+from cryocloud_core.graph.reading import Use
+from cryocloud_core.graph.refs import Argument
 from cryocloud_core.graph.spec import ModuleSpec
 from cryocloud_core.graph.workflow import Option, Workflow
 from cryocloud_core.task import Code
@@ -50,16 +51,6 @@ class Missing:
 
     code: str
     why: str
-
-
-@frozen
-class Use:
-    """One place where a node refers to something: `subject` as a message calls it, where, and to what."""
-
-    subject: str
-    at: int
-    source: Source
-    has_default: bool = False
 
 
 @frozen(eq=False)

@@ -127,7 +127,7 @@ class _Parser:
     def _and(self) -> Clause:
         return self._chain("and", self._not, And)
 
-    def _chain(self, word: str, part: Callable[[], Clause], kind: type[Or] | type[And]) -> Clause:
+    def _chain(self, word: str, part: Callable[[], Clause], kind: type[Or | And]) -> Clause:
         parts = [part()]
         while self._keyword(word):
             parts.append(part())

@@ -43,7 +43,7 @@ class Place:
     findings: Findings
     name: str
 
-    def add(self, code: str, at: int, **parts: Any) -> None:
+    def add(self, code: str, at: int, /, **parts: Any) -> None:
         """Note a finding here."""
         self.findings.add(code, at, self.name, **parts)
 
@@ -87,5 +87,3 @@ def _ignored(written: str, names: Collection[str]) -> dict[str, str]:
 @lru_cache(maxsize=32)
 def _folded(names: tuple[str, ...], aliases: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return {folded(alias): name for alias, name in aliases} | {folded(name): name for name in names}
-
-

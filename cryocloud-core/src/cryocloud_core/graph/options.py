@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Final
 
 from cryocloud_core.errors import OptionError
 from cryocloud_core.graph.document import NotJson, Tree, read
 from cryocloud_core.graph.keys import Entry
-from cryocloud_core.graph.values import Wrong, boolean, expected, word
+from cryocloud_core.graph.reading import Reading
 from cryocloud_core.graph.spelling import printable, shown
+from cryocloud_core.graph.values import Wrong, boolean, expected, word
 from cryocloud_core.graph.workflow import Option
 
 #: The keys of a definition.
@@ -25,12 +27,17 @@ _ALWAYS: Final = frozenset({"help", "json"})
 _NAME = re.compile(r"[^\s=,\-][^\s=]*")
 
 
-def option_of(name: str, entries: Mapping[str, Entry]) -> Option:
-    """Return the option that a definition's keys declare; raises Wrong with the first key that does not fit."""
-    kind = _kind(entries["type"].tree) if "type" in entries else "text"
-    default = _default(kind, entries["default"].tree) if "default" in entries else (False if kind == "bool" else None)
-    secret = boolean(entries["secret"].tree) if "secret" in entries else False
-    return Option(name, kind, _help(entries), default, secret)
+def option_of(name: str, found: Mapping[str, Entry], reading: Reading) -> Option:
+    """Return the option that a definition's keys declare; a key that does not fit is a finding and left out."""
+    kind = _attempt(found, "type", _kind, reading) or "text"
+    default = _attempt(found, "default", partial(_default, kind), reading)
+    return Option(
+        name,
+        kind,
+        _attempt(found, "help", _help, reading) or "",
+        False if kind == "bool" and default is None else default,
+        bool(_attempt(found, "secret", boolean, reading)),
+    )
 
 
 def check_name(name: str, at: int) -> None:
@@ -69,13 +76,14 @@ def read_option(option: Option, given: str | bool | None, read_file: Callable[[s
     return _split(given) if option.kind == "list" else given
 
 
-def _help(entries: Mapping[str, Entry]) -> str:
-    if "help" not in entries or entries["help"].tree.data is None:
-        return ""
-    tree = entries["help"].tree
-    if not isinstance(tree.data, str):
+def _attempt(found: Mapping[str, Entry], key: str, read: Callable[[Tree], Any], reading: Reading) -> Any:
+    return reading.attempt(key, partial(read, found[key].tree)) if key in found else None
+
+
+def _help(tree: Tree) -> str:
+    if tree.data is not None and not isinstance(tree.data, str):
         raise expected(tree, "a text")
-    return tree.data
+    return tree.data or ""
 
 
 def _kind(tree: Tree) -> str:
@@ -130,7 +138,9 @@ def _read_bool(option: Option, given: str | bool | None) -> bool:
     if found is None and given is None:
         return False
     if found is None:
-        raise _wrong(option, f"must be true or false, got {shown(given)}", f"write --{option.name} or --no-{option.name}")
+        raise _wrong(
+            option, f"must be true or false, got {shown(given)}", f"write --{option.name} or --no-{option.name}"
+        )
     return found
 
 

@@ -34,7 +34,8 @@ CATALOGUE: Final[dict[str, str]] = {
     "E16": 'module "{module}" has no usable ccmodule definition: {why}',
     "E17": 'unknown argument "{argument}" for module "{module}" (knows: {known}){hint}',
     "E18": '{subject}: node "{node}" {what}{hint}',
-    "E19": '{subject}: module "{module}" has no output "{key}" (has: {outputs}){hint}; add it to "outputs" or give "default"',
+    "E19": '{subject}: module "{module}" has no output "{key}" (has: {outputs}){hint}; '
+    'add it to "outputs" or give "default"',
     "E20": "outdated argument form; write {modern}",
     "E21": "{subject}: give only one of option/output/config/stat/value, got {got}",
     "E22": '{subject}: no option "{option}" is defined{hint}',
@@ -48,7 +49,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "E30": '"{key}" names "{argument}", {why}{hint}',
     "E31": '"splitOn" and "loop" name the same argument "{argument}"',
     "E32": '"ccnode": "all" cannot be combined with {other}',
-    "E33": "bad runIf: {why} at column {at}",
+    "E33": "bad runIf: {why} at column {position}",
     "E34": 'bad restriction "{restriction}": {value}: {why}',
     "E35": 'option "{option}" clashes with {what}',
     "E36": "cannot fetch definition from {url}: {why}",
@@ -100,7 +101,7 @@ class Problem:
         return f"{front}{self.line}:{self.column}: {place}{self.code} {self.message}"
 
 
-def problem(code: str, place: str, spot: tuple[int, int], *, strict: bool = False, **parts: Any) -> Problem:
+def problem(code: str, place: str, spot: tuple[int, int], /, *, strict: bool = False, **parts: Any) -> Problem:
     """Return the finding with this code; `parts` fill its message, `spot` is line and column."""
     safe = {name: printable(str(value)) for name, value in parts.items()}
     is_error = code.startswith("E") or (strict and code in STRICT)
@@ -120,6 +121,6 @@ class Findings:
     strict: bool = False
     found: list[Problem] = field(factory=list)
 
-    def add(self, code: str, at: int, place: str, **parts: Any) -> None:
+    def add(self, code: str, at: int, place: str, /, **parts: Any) -> None:
         """Note one finding at an offset of the text."""
         self.found.append(problem(code, place, self.spot(at), strict=self.strict, **parts))

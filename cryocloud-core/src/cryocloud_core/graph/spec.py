@@ -12,6 +12,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from cryocloud_core.errors import SpecError
+from cryocloud_core.graph.defaults import module_defaults
 from cryocloud_core.graph.document import Tree, planted
 from cryocloud_core.graph.spelling import folded, printable, shown
 from cryocloud_core.graph.values import Wrong, descriptions, expected, one_of, texts
@@ -78,14 +79,16 @@ def spec_of(name: str, mapping: Mapping[str, Any], *, is_input: bool = False) ->
         try:
             values[target] = _READERS[target](planted(data, 0))
         except Wrong as error:
-            inner = error.parts.get("key")
-            where = f"{key}.{inner}" if inner else str(key)
-            wrong.append(f'"{printable(where)}" must be {error.parts["expected"]}, got {error.parts["got"]}')
+            wrong.append(f"{printable(str(key))}: {_why(error)}")
     if wrong:
         raise SpecError("; ".join(wrong), subject=subject, remedy="correct its ccmodule")
     if is_input:
         values.setdefault("input_type", SINGLE_RUN)
     return ModuleSpec(name, **values)
+
+
+def _why(error: Wrong) -> str:
+    return str(error.parts.get("why", f"must be {error.parts.get('expected')}, got {error.parts.get('got')}"))
 
 
 def _names(tree: Tree) -> tuple[str, ...]:
@@ -106,19 +109,13 @@ def _input_type(tree: Tree) -> str:
     return one_of(tree, PERMANENT, SINGLE_RUN)
 
 
-def _defaults(tree: Tree) -> dict[str, Any]:
-    from cryocloud_core.graph.settings import module_defaults
-
-    return module_defaults(tree)
-
-
 _READERS: Final = {
     "description": _plain_text,
     "depends": _names,
     "provides": _names,
     "inputs": descriptions,
     "outputs": descriptions,
-    "defaults": _defaults,
+    "defaults": module_defaults,
     "status": descriptions,
     "input_type": _input_type,
     "pip": _pip,

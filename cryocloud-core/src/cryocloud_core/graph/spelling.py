@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 #: Two edits turn most slips of the hand into the meant name; three match unrelated short names.
@@ -15,8 +16,9 @@ MAX_EDITS = 2
 _SHOWN = 60
 
 
+@lru_cache(maxsize=4096)
 def folded(name: str) -> str:
-    """Return `name` without what 1.5-style spellings differ in: case, `_` and `-`."""
+    """Return `name` without what two spellings of one key may differ in: case, `_` and `-`."""
     return name.casefold().replace("_", "").replace("-", "")
 
 

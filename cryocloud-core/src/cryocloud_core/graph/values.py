@@ -18,10 +18,10 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1
 _DOTTED = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 
 
-class Wrong(Exception):  # noqa: N818 - a finding on its way to the list, not an error of ours
+class Wrong(Exception):
     """A value does not fit; becomes a finding with `code`, at `at`, with `parts` for its message."""
 
-    def __init__(self, at: int, code: str = "E13", **parts: Any) -> None:
+    def __init__(self, at: int, code: str = "E13", /, **parts: Any) -> None:
         super().__init__(code)
         self.at = at
         self.code = code
