@@ -200,6 +200,14 @@ def test(_: Context, cov: bool = False) -> None:
     run(tool("python"), "-m", "pytest", *(["--cov", "--cov-report=term"] if cov else []))
 
 
+@task(help={"pebbles": "how many", "kills": "kill -9", "stops": "SIGTERM", "seed": "the seed of an earlier campaign"})
+def campaign(_: Context, pebbles: int = 200, kills: int = 100, stops: int = 20, seed: int = -1) -> None:
+    """Kill a run again and again and prove that nothing was lost and nothing done twice."""
+    flags = ["--pebbles", str(pebbles), "--kills", str(kills), "--stops", str(stops)]
+    chosen = ["--seed", str(seed)] if seed >= 0 else []
+    run(tool("python"), "tests/system/run_campaign.py", *flags, *chosen)
+
+
 @task
 def fix(_: Context) -> None:
     """Let ruff repair and format what it can."""

@@ -1,0 +1,182 @@
+"""The driver: starts the run, kills it at random moments, starts it again until it ends by itself, and has it judged.
+
+Laws: chance comes from the seed alone; pebbles are released as the kills go on, so that the run cannot end before
+the last of them; a run that hangs is a breach, not a wait for ever.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+
+from campaign.evidence_files import Evidence, read_evidence
+from campaign.journal_file import JournalFile, read_journal
+from campaign.judge import Breach, judge, lost_nodes, repeats, same_results
+from campaign.processes import Process, end_all, wait_until_gone
+from campaign.run_process import RunProcess
+from campaign.settings import HEAD, STOP, WORKER, Plan
+
+#: how long the last process may take to vanish after the head's end
+GONE_WITHIN_S = 3.0
+
+
+@dataclass
+class Report:
+    """What a campaign came to."""
+
+    plan: Plan
+    kills: Counter[str] = field(default_factory=Counter)
+    lives: int = 0
+    seconds: float = 0.0
+    exit_status: int | None = None
+    pebbles: int = 0
+    tasks: int = 0
+    attempts: int = 0
+    repeats: int = 0
+    excused: int = 0
+    results: Counter[str] = field(default_factory=Counter)
+    breaches: list[Breach] = field(default_factory=list)
+
+    def breach(self, rule: str, what: str) -> None:
+        """Note a broken promise."""
+        self.breaches.append(Breach(rule, what))
+
+
+def run_campaign(plan: Plan) -> Report:
+    """Run undisturbed and disturbed, and return the judgement."""
+    report = Report(plan)
+    reference = RunProcess(plan, "undisturbed")
+    disturbed = RunProcess(plan, "disturbed")
+    try:
+        undisturb(reference, report)
+        begun = time.monotonic()
+        if not report.breaches:
+            disturb(disturbed, report)
+        report.seconds = time.monotonic() - begun
+        if not report.breaches:
+            compare(disturbed, reference, report)
+    finally:
+        end_all(reference.mark)
+        end_all(disturbed.mark)
+    return report
+
+
+def undisturb(run: RunProcess, report: Report) -> None:
+    """Run once, in peace, and judge that too."""
+    run.allow(report.plan.pebbles)
+    run.start()
+    report.exit_status = run.wait(report.plan.patience_s + report.plan.pebbles)
+    if report.exit_status not in (0, 1):
+        report.breach("an undisturbed run ends", f"status {report.exit_status}:\n{run.last_words()}")
+    else:
+        look_around(run, report)
+
+
+def disturb(run: RunProcess, report: Report) -> None:
+    """Kill and start again until every disturbance is done, then until the run ends by itself."""
+    chance = random.Random(report.plan.seed + 1)
+    todo = list(report.plan.disturbances())
+    total = max(1, len(todo))
+    hit: set[str] = set()
+    run.allow(0)
+    run.start()
+    while todo and not report.breaches:
+        run.allow(max(1, report.plan.pebbles * (total - len(todo)) // total))
+        if run.wait(moment(chance)) is not None:
+            unexpected_end(run, report)
+        elif do(todo[-1], run, report, chance, hit):
+            report.kills[todo.pop()] += 1
+    run.allow(report.plan.pebbles)
+    if not report.breaches:
+        finish(run, report)
+    report.lives = len(run.lives)
+
+
+def moment(chance: random.Random) -> float:
+    """Return how long to wait before the next blow: now and then while it still starts, mostly at work."""
+    return chance.uniform(0.0, 0.5) if chance.random() < 0.3 else chance.uniform(0.5, 2.0)
+
+
+def do(kind: str, run: RunProcess, report: Report, chance: random.Random, hit: set[str]) -> bool:
+    """Deal one blow; False when it could not be dealt yet."""
+    if kind == WORKER:
+        return kill_worker(run, chance, hit)
+    if kind == STOP:
+        run.terminate()
+        status = run.wait(30)
+        if status is None:
+            report.breach("SIGTERM suspends", f"still there 30 s after it:\n{run.last_words()}")
+        elif status not in (143, -signal.SIGTERM):
+            report.breach("SIGTERM suspends", f"status {status}:\n{run.last_words()}")
+    elif not (run.kill_head() if kind == HEAD else run.kill_all()):
+        report.breach("a run ends when it is done", f"status {run.lives[-1][0]} too early:\n{run.last_words()}")
+    run.start()
+    return True
+
+
+def kill_worker(run: RunProcess, chance: random.Random, hit: set[str]) -> bool:
+    """Kill one worker, but none in a node that lost its worker before: a second loss is an honest error."""
+    workers = run.workers()
+    chance.shuffle(workers)
+    for worker in workers:
+        inside = nodes_begun_by(run, worker)
+        if not inside & hit and worker.kill():
+            hit |= nodes_begun_by(run, worker)
+            return True
+    return False
+
+
+def nodes_begun_by(run: RunProcess, worker: Process) -> set[str]:
+    """Return pebble and node of the attempts that a worker is in."""
+    inside = set()
+    for path in run.evidence.glob(f"*-{worker.pid}-*.begin"):
+        if not path.with_suffix(".end").exists():
+            inside.add(path.name.rsplit("-", 3)[0])
+    return inside
+
+
+def unexpected_end(run: RunProcess, report: Report) -> None:
+    """A head ended although pebbles are still to come."""
+    report.breach("a run ends when it is done", f"status {run.lives[-1][0]} too early:\n{run.last_words()}")
+
+
+def finish(run: RunProcess, report: Report) -> None:
+    """Wait until the run ends by itself, with the status of the undisturbed one."""
+    status = run.wait(report.plan.patience_s + report.plan.pebbles)
+    if status is None:
+        report.breach("a run ends when it is done", f"it hangs:\n{run.last_words()}")
+    elif status != report.exit_status:
+        report.breach("same exit status", f"{status}, undisturbed {report.exit_status}:\n{run.last_words()}")
+    else:
+        look_around(run, report)
+
+
+def look_around(run: RunProcess, report: Report) -> None:
+    """After its end a run leaves no process and no tempdir."""
+    for process in wait_until_gone(run.mark, GONE_WITHIN_S):
+        report.breach("no orphans", f"pid {process.pid} lives: {process.command[:200]}")
+    for path in run.left_tempdirs():
+        report.breach("no tempdir is left", str(path))
+
+
+def compare(disturbed: RunProcess, reference: RunProcess, report: Report) -> None:
+    """Read journals and evidence of both runs and judge them."""
+    peaceful = read_run(reference)
+    journal, evidence = read_run(disturbed)
+    report.breaches += [Breach(f"(undisturbed) {b.rule}", b.what) for b in judge(*peaceful, report.plan.pebbles)]
+    report.breaches += judge(journal, evidence, report.plan.pebbles)
+    report.breaches += same_results(journal, peaceful[0])
+    report.pebbles = len(journal.pebbles)
+    report.tasks = len(journal.started)
+    report.attempts = len(evidence.begun)
+    report.repeats = repeats(evidence)
+    report.results = Counter(pebble.result for pebble in journal.pebbles.values())
+    report.excused = sum(1 for pebble in journal.pebbles.values() if lost_nodes(pebble))
+
+
+def read_run(run: RunProcess) -> tuple[JournalFile, Evidence]:
+    """Return the journal and the evidence of a run."""
+    return read_journal(run.state / "journal.db"), read_evidence(run.evidence)
