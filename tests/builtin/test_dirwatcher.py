@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cryocloud_core import CryoCloudError
 from cryocloud_core.testing.inputs import RecordingHandler, RunningInput, running
 from cryocloud_modules_builtin import dirwatcher, scanning
 
@@ -162,8 +163,8 @@ def test_patterns_choose_by_name_or_by_path(src: Path) -> None:
     ("args", "said"),
     [
         ({"src": None}, "src must be"),
-        ({"src": "/does/not/exist"}, "not an existing directory"),
-        ({"src": __file__}, "not an existing directory"),
+        ({"src": "/does/not/exist"}, "src does not exist"),
+        ({"src": __file__}, "src is no directory"),
         ({"stabilize": "soon"}, "stabilize must be"),
         ({"stabilize": -1}, "stabilize must be"),
         ({"recursive": "perhaps"}, "recursive must be"),
@@ -171,7 +172,7 @@ def test_patterns_choose_by_name_or_by_path(src: Path) -> None:
 )
 def test_wrong_arguments_are_refused_with_their_name(src: Path, args: dict[str, Any], said: str) -> None:
     """`start` raises at once and says what is wrong."""
-    with pytest.raises((ValueError, OSError), match=said):
+    with pytest.raises((ValueError, CryoCloudError), match=said):
         RunningInput(dirwatcher, RecordingHandler(), {"src": str(src), **args}).join()
 
 

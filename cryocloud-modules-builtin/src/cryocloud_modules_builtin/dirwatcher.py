@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
+from cryocloud_core import StartError, UsageError
 from cryocloud_core.sdk.inputs import InputHandler
 from cryocloud_core.sdk.processor import as_list, flag
 from cryocloud_modules_builtin.hints import Batch, Hints
@@ -63,13 +64,13 @@ class Settings:
 
     @classmethod
     def read(cls, args: dict[str, Any]) -> Settings:
-        """Return the settings; raises ValueError or OSError naming what is wrong."""
+        """Return the settings. Raises UsageError, ValueError or StartError naming what is wrong."""
         if not args.get("src") or not isinstance(args["src"], str):
-            raise ValueError(f"dirwatcher: src must be the directory to watch, got {args.get('src')!r}")
+            raise UsageError(f"src must be the directory to watch, got {args.get('src')!r}", subject="dirwatcher")
         src = os.path.abspath(args["src"])
         if not os.path.isdir(src):
-            kind = NotADirectoryError if os.path.exists(src) else FileNotFoundError
-            raise kind(f"dirwatcher: src {src!r} is not an existing directory; make it or name another")
+            why = "is no directory" if os.path.exists(src) else "does not exist"
+            raise StartError(f"src {why}: {src!r}", subject="dirwatcher", remedy="make it, or watch another directory")
         recursive, closed = (flag(args.get(name), name=name) for name in ("recursive", "closed"))
         patterns = tuple(str(pattern) for pattern in as_list(args.get("pattern")))
         return cls(src, recursive, _seconds(args.get("stabilize")), patterns, closed)
@@ -85,7 +86,7 @@ class Settings:
 def start(handler: InputHandler, args: dict[str, Any], stop_event: threading.Event) -> None:
     """Report what is in `src` and what arrives until `stop_event` is set; with `handler.once` only what is there.
 
-    Raises ValueError for wrong arguments, OSError when `src` is no directory.
+    Raises UsageError or ValueError for wrong arguments, StartError when `src` is no directory.
     """
     _Patrol(handler, Settings.read(args), stop_event).run()
 
@@ -221,5 +222,5 @@ def _seconds(value: Any) -> float:
     except (TypeError, ValueError):
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise ValueError(f"dirwatcher: stabilize must be 0 or more seconds, got {value!r}")
+        raise UsageError(f"stabilize must be 0 or more seconds, got {value!r}", subject="dirwatcher")
     return seconds

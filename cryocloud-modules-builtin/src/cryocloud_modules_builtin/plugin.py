@@ -6,7 +6,7 @@ from cryocloud_core.sdk.hookspecs import hookimpl
 from cryocloud_core.sdk.offers import ModuleOffer
 
 INPUTS = ("cmdline", "dirwatcher")
-PROCESSORS = ("noop",)
+PROCESSORS = ("copyfiles", "move", "noop", "remove", "unzip")
 
 
 def _offers(names: tuple[str, ...]) -> list[ModuleOffer]:
