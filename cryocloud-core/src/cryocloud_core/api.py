@@ -1,1 +1,0 @@
-"""Load, check and run workflows from scripts and notebooks."""

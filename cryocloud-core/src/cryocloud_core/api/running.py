@@ -1,0 +1,199 @@
+"""One run, from read files to an exit code: the head is made, driven on a loop, and watched.
+
+Laws: whoever watches is told on the loop; a run inside another loop gets a thread of its own, so that a
+notebook's cell simply waits for it; the last lines are told even when the run ends with an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from attrs import define, evolve, field
+
+from cryocloud_core.api.reading import ReadFile, Reading, StrPath, read_all, sound
+from cryocloud_core.errors import UsageError
+from cryocloud_core.files.unpacked import is_ours
+from cryocloud_core.graph.workflow import Workflow
+from cryocloud_core.head.head import Head
+from cryocloud_core.head.settings import RunSettings, Told, default_state_dir
+from cryocloud_core.head.view import RunView
+from cryocloud_core.modules.load import load
+from cryocloud_core.sdk.observed import RunSeen
+from cryocloud_core.sdk.registry import Registry, resolve
+
+#: How often watchers see the run as it is.
+TICK_S = 1.0
+
+
+class Watcher(Protocol):
+    """Who is told what a run does. Every method is called on the run's loop and must be quick."""
+
+    def warned(self, line: str) -> None:
+        """Hear a warning about a workflow, before the run starts."""
+        ...
+
+    def opened(self, view: Callable[[], RunView], opening: str) -> None:
+        """Hear that the run has started; `view` may be called from any thread, `opening` is empty for a new run."""
+        ...
+
+    def told(self, record: Told) -> None:
+        """Hear of one thing that happened."""
+        ...
+
+    def tick(self, view: RunView) -> None:
+        """See the run as it is; called about once a second."""
+        ...
+
+    def closed(self, view: RunView | None, closing: Sequence[str]) -> None:
+        """Hear that it is over: the last view (None when it never started) and the last lines."""
+        ...
+
+
+class Nobody:
+    """Watches nothing."""
+
+    def warned(self, line: str) -> None:
+        """Do nothing."""
+
+    def opened(self, view: Callable[[], RunView], opening: str) -> None:
+        """Do nothing."""
+
+    def told(self, record: Told) -> None:
+        """Do nothing."""
+
+    def tick(self, view: RunView) -> None:
+        """Do nothing."""
+
+    def closed(self, view: RunView | None, closing: Sequence[str]) -> None:
+        """Do nothing."""
+
+
+@define(eq=False)
+class Run:
+    """A run that is ready to start: everything was read and checked, nothing is started yet."""
+
+    files: list[ReadFile]
+    workflows: list[Workflow]
+    settings: RunSettings
+    registry: Registry
+    scheduler: str
+    watcher: Watcher
+    _head: Head | None = field(default=None, init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
+    _opened: bool = field(default=False, init=False)
+
+    @classmethod
+    def prepare(
+        cls,
+        paths: Sequence[StrPath],
+        options: Mapping[str, Any],
+        reading: Reading,
+        *,
+        settings: RunSettings | None = None,
+        scheduler: str = "local",
+        name: str | None = None,
+        watcher: Watcher | None = None,
+    ) -> Run:
+        """Read the files and return the run. Raises UsageError, PluginError and what `read_all` raises."""
+        registry = Registry.installed()
+        registry.check()
+        files = read_all(paths, options, reading, registry)
+        workflows = _named(sound(files), name)
+        asked = settings or RunSettings()
+        if name is not None and asked.state_dir is None:
+            asked = evolve(asked, state_dir=default_state_dir(name))
+        if not asked.worker_config:
+            asked = evolve(asked, worker_config=files[0].config.subtree("CryoCloud.Worker"))
+        return cls(files, workflows, asked, registry, scheduler, watcher or Nobody())
+
+    def run(self) -> int:
+        """Run and return the exit code. Raises StartError."""
+        for file in self.files:
+            for line in file.lines(errors=False):
+                self.watcher.warned(line)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self._drive())
+        return self._drive_in_thread()
+
+    def _make_head(self) -> Head:
+        scheduler = resolve(self.registry.scheduler(self.scheduler).offer.reference)()
+        return Head(
+            [(workflow, file.path) for workflow, file in zip(self.workflows, self.files, strict=True)],
+            self.settings,
+            scheduler,
+            config=self.files[0].config,
+            options={flow.name: file.options for flow, file in zip(self.workflows, self.files, strict=True)},
+            load_input=load,
+            is_ours=lambda path: is_ours(Path(path)),
+            hooks=self.registry.hook,
+            listener=self._told,
+        )
+
+    async def _drive(self) -> int:
+        self._loop = asyncio.get_running_loop()
+        head = self._head = self._make_head()
+        ticking = asyncio.create_task(self._tick(head))
+        try:
+            return await head.run()
+        finally:
+            ticking.cancel()
+            await asyncio.gather(ticking, return_exceptions=True)
+            if self._opened:
+                self.watcher.closed(head.view(), head.closing)
+            else:
+                self.watcher.closed(None, ())
+
+    def _told(self, record: Told) -> None:
+        if not self._opened and isinstance(record, RunSeen) and self._head is not None:
+            self._opened = True
+            self.watcher.opened(self._head.view, self._head.opening)
+        self.watcher.told(record)
+
+    async def _tick(self, head: Head) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            if self._opened:
+                self.watcher.tick(head.view())
+
+    def _drive_in_thread(self) -> int:
+        """Drive the run on a thread of its own; an interrupt of this one suspends it."""
+        came: list[int | BaseException] = []
+
+        def drive() -> None:
+            try:
+                came.append(asyncio.run(self._drive()))
+            except BaseException as error:  # noqa: BLE001 -- raised again in the thread that waits
+                came.append(error)
+
+        thread = threading.Thread(target=drive, name="cryocloud-run")
+        thread.start()
+        while thread.is_alive():
+            try:
+                thread.join()
+            except KeyboardInterrupt:
+                self._suspend()
+        if isinstance(came[0], BaseException):
+            raise came[0]
+        return came[0]
+
+    def _suspend(self) -> None:
+        if self._head is not None and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._head.suspend, signal.SIGINT)
+
+
+def _named(workflows: list[Workflow], name: str | None) -> list[Workflow]:
+    """Return the workflows under the given name, if there is one. Raises UsageError when names collide."""
+    if name is not None and len(workflows) == 1:
+        return [evolve(workflows[0], name=name)]
+    names = [workflow.name for workflow in workflows]
+    twice = sorted({each for each in names if names.count(each) > 1})
+    if twice:
+        raise UsageError(f"two files define workflow {twice[0]!r}", remedy="give each workflow a name of its own")
+    return workflows

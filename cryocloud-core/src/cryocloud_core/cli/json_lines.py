@@ -1,0 +1,92 @@
+"""A run as JSON lines, for machines: one object a line, each with `event` and `at`.
+
+Laws: the shape of each event is the frozen record it is made from, so that the reference page is drawn from the
+code; keys are only ever added.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
+
+import attrs
+
+from cryocloud_core.cli.lines import Wait, Waits
+from cryocloud_core.cli.spout import Spout
+from cryocloud_core.head.settings import Told
+from cryocloud_core.head.view import NodeView, RunView
+from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, RunSeen, TaskSeen
+
+
+def event_name(record: Told) -> str:
+    """Return the name under which a record is told."""
+    match record:
+        case RunSeen():
+            return "run_started" if record.exit_code is None else "run_stopped"
+        case PebbleSeen():
+            return "pebble_finished" if record.result else "pebble_arrived"
+        case TaskSeen():
+            return "task_ended"
+        case LogRecord():
+            return "log"
+
+
+def _text(event: str, at: float, **more: Any) -> str:
+    return json.dumps({"event": event, "at": at, **more}, separators=(",", ":"))
+
+
+def line_of(record: Told) -> str:
+    """Return a record as one line of JSON."""
+    fields = attrs.asdict(record)
+    return _text(event_name(record), fields.pop("at"), **fields)
+
+
+def line_of_wait(wait: Wait, at: float) -> str:
+    """Return a long wait, or its end, as one line of JSON."""
+    return _text("released" if wait.over else "blocked", at, for_s=round(wait.for_s, 3), **attrs.asdict(wait.blocked))
+
+
+def line_of_counts(view: RunView) -> str:
+    """Return the counters of a run as one line of JSON."""
+    keys = ("state", "pebbles_open", "pebbles_done", "pebbles_failed", "tasks_per_s")
+    nodes = [attrs.asdict(node) for node in view.nodes]
+    return _text("counts", view.at, **{key: getattr(view, key) for key in keys}, nodes=nodes)
+
+
+class JsonScreen:
+    """Watches a run and prints JSON lines to `stream`."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._waits = Waits()
+        self._counted: tuple[str, tuple[NodeView, ...]] = ("", ())
+        self._spout = Spout(stream, lambda lost: _text("dropped", time.time(), lines=lost))
+
+    def warned(self, line: str) -> None:
+        """Tell a warning about a workflow."""
+        self._spout.put(_text("warning", time.time(), text=line))
+
+    def opened(self, view: Callable[[], RunView], opening: str) -> None:
+        """Tell that a run goes on where an earlier one stopped, if it does."""
+        if opening:
+            self._spout.put(_text("resumed", view().at, text=opening))
+
+    def told(self, record: Told) -> None:
+        """Print the record."""
+        self._spout.put(line_of(record))
+
+    def tick(self, view: RunView) -> None:
+        """Print the counters when they changed, and long waits; called about once a second."""
+        if (view.state, view.nodes) != self._counted:
+            self._counted = (view.state, view.nodes)
+            self._spout.put(line_of_counts(view))
+        for wait in self._waits.look(view):
+            self._spout.put(line_of_wait(wait, view.at))
+
+    def closed(self, view: RunView | None, closing: Sequence[str]) -> None:
+        """Print the last counters and the closing lines, and end."""
+        if view is not None:
+            self._spout.put(line_of_counts(view))
+        self._spout.put(_text("end", view.at if view else time.time(), lines=list(closing)))
+        self._spout.close()
