@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
 #: What a requirement's name stands for: all of these programs must be found. sshd is called by its absolute path, so
 #: that its folder may be missing from PATH.
@@ -52,3 +54,29 @@ def find_program(name: str) -> str:
 def program() -> Callable[[str], str]:
     """Give ``program("tmux")``: the program's absolute path, or a skip (a failure with CRYOCLOUD_REQUIRE=tmux)."""
     return find_program
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Give ``install("cc-wind", {"cc_wind/plugin.py": text}, "cc_wind.plugin")``: a distribution with an entry point.
+
+    It is real: a folder on `sys.path` with files and a dist-info. What it brought into `sys.modules` goes with it.
+    """
+    before = set(sys.modules)
+
+    def make(name: str, files: Mapping[str, str], *plugins: str, version: str = "1.0") -> Path:
+        site = tmp_path / f"site-{name}"
+        for path, text in files.items():
+            (site / path).parent.mkdir(parents=True, exist_ok=True)
+            (site / path).write_text(text)
+        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        points = "".join(f"point{at} = {plugin}\n" for at, plugin in enumerate(plugins))
+        (info / "entry_points.txt").write_text(f"[cryocloud]\n{points}")
+        monkeypatch.syspath_prepend(str(site))
+        return site
+
+    yield make
+    for name in set(sys.modules) - before:
+        del sys.modules[name]

@@ -41,7 +41,8 @@ def read_source(text: str | bytes, path: str) -> Source:
         definition = None if written is None else _Folder(path).definition(written)
     except RecursionError as error:
         raise SpecError(f"{DEFINITION} is nested too deeply", place=path) from error
-    return Source(definition, "start" in names, "process_task" in names)
+    # A star import hides names; what it brings is most likely the work of a processor.
+    return Source(definition, "start" in names, not names.isdisjoint({"process_task", "*"}))
 
 
 def _parsed(text: str | bytes, path: str) -> ast.Module:

@@ -42,7 +42,8 @@ def admit(manager: pluggy.PluginManager, plugin: Plugin) -> str:
     try:
         key = manager.register(plugin.plugin, name=plugin.key)
     except pluggy.PluginValidationError as error:
-        manager.unregister(plugin.plugin)
+        if manager.has_plugin(plugin.key):  # pluggy before 1.7 keeps what it refused
+            manager.unregister(name=plugin.key)
         return f"a hook does not fit: {' '.join(str(error).split())}"
     except ValueError:
         return "its entry point is listed twice"
