@@ -80,7 +80,7 @@ def _without_source(tree: Tree, subject: str, reading: Reading) -> Argument:
 
 
 def _definition(tree: Tree, source: str | None, subject: str, reading: Reading) -> Argument:
-    own = () if source is None else (source,)
+    own = () if source is None else ("option" if source == "options" else source,)
     aliases = {"options": "option"} if source == "options" else {}
     found = entries(tree, Known((*MODIFIERS, *own), aliases), reading.place)
     has_default = "default" in found

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from attrs import evolve
+
 from cryocloud_core.graph.draft import Draft, Found, Linked, Missing, Wanted
-from cryocloud_core.graph.edges import draw
+from cryocloud_core.graph.edges import Graph, draw
 from cryocloud_core.graph.effects import check_effects
 from cryocloud_core.graph.problems import Findings, in_order
 from cryocloud_core.graph.promises import argument_trees, check_promises
+from cryocloud_core.graph.reading import node_of
 from cryocloud_core.graph.references import check_references
+from cryocloud_core.graph.refs import PARENT, Argument, Literal
 from cryocloud_core.graph.regions import check_regions
 from cryocloud_core.graph.settings import RESULTS
 from cryocloud_core.graph.sites import Site, sites_of
@@ -48,7 +52,7 @@ def link(
     for site in sites.values():
         check_effects(site, kubernetes)
         _check_handler(site)
-    nodes = {name: _node(site) for name, site in sites.items()}
+    nodes = {name: _node(site, graph) for name, site in sites.items()}
     for name, node in nodes.items():
         _refuse(sites[name], node, refuse)
     problems = in_order(findings.found)
@@ -103,7 +107,7 @@ def _handled(words: set[str]) -> frozenset[str]:
     return frozenset(words) & _FAILURES
 
 
-def _node(site: Site) -> Node:
+def _node(site: Site, graph: Graph) -> Node:
     own = site.settings
     plain: dict[str, Any] = {
         "run_if": own.get("runIf"),
@@ -127,13 +131,21 @@ def _node(site: Site) -> Node:
         code=site.code,
         kind=site.kind,
         parents=site.parents,
-        args=dict(own.get("args", {})),
+        args={name: _timeless(argument, site, graph) for name, argument in own.get("args", {}).items()},
         outputs=dict(site.outputs if site.outputs is not None else own.get("outputs", {})),
         permanent=site.is_permanent,
         run_on=_run_on(site),
         placement=_placement(own),
         **plain,
     )
+
+
+def _timeless(argument: Argument, site: Site, graph: Graph) -> Argument:
+    """Return the argument; a reference to a node that is not upstream is its default, whoever happens to run first."""
+    node = node_of(argument.source)
+    if node in (None, PARENT) or site.name in graph.late or graph.is_upstream(str(node), site.name):
+        return argument
+    return evolve(argument, source=Literal(None))
 
 
 def _placement(own: Mapping[str, Any]) -> Placement:

@@ -48,18 +48,24 @@ def _check_named(site: Site, use: Use, node: str, graph: Graph) -> None:
 
 
 def _check_order(site: Site, use: Use, node: str, graph: Graph) -> None:
-    if node == site.name:
-        _no_node(site, use, node, "is this node itself")
-    elif graph.is_upstream(node, site.name):
-        return
-    elif graph.is_upstream(site.name, node):
-        _no_node(site, use, node, "runs after this node")
-    elif site.name in graph.late or site.name not in graph.is_whole:
-        return
-    elif use.has_default:
+    what = _why_not_before(site, node, graph)
+    if what and use.has_default:
         site.place.add("W10", use.at, subject=use.subject, node=node)
-    else:
-        _no_node(site, use, node, "is not upstream of this node")
+    elif what:
+        _no_node(site, use, node, what)
+
+
+def _why_not_before(site: Site, node: str, graph: Graph) -> str:
+    """Return why a node cannot have run before this one, empty when it may have."""
+    if node == site.name:
+        return "is this node itself"
+    if graph.is_upstream(node, site.name):
+        return ""
+    if graph.is_upstream(site.name, node):
+        return "runs after this node"
+    if site.name in graph.late or site.name not in graph.is_whole:
+        return ""
+    return "is not upstream of this node"
 
 
 def _check_parent(site: Site, use: Use, graph: Graph) -> None:

@@ -7,7 +7,7 @@ demand the same commands; whatever breaks a law of the engine fails the step tha
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Self
 
 from cryocloud_core.engine.commands import CleanUp, Command, FinishPebble, NodeSettled, Note, SetTimer, StartTask
 from cryocloud_core.engine.engine import Engine
@@ -55,6 +55,16 @@ class Flow:
         self.tasks: dict[str, Task] = {}
         self._settled: Counter[tuple[int, str, str]] = Counter()
         self._finished: Counter[int] = Counter()
+
+    @classmethod
+    def of(
+        cls, workflow: Workflow, *, options: dict[str, Any] | None = None, config: dict[str, Any] | None = None
+    ) -> Self:
+        """Return a flow through a linked workflow."""
+        flow = cls(options=options, config=config)
+        flow.workflow = workflow
+        flow.engine = flow._new_engine()
+        return flow
 
     # --- when -----------------------------------------------------------------------------------------
 
