@@ -12,7 +12,7 @@ from typing import Final
 from attrs import define, frozen
 
 from cryocloud_core.graph.sites import Site
-from cryocloud_core.graph.spelling import hint
+from cryocloud_core.graph.spelling import hint, shown
 
 ENTRY: Final = "entry"
 
@@ -22,7 +22,8 @@ class Graph:
     """The nodes by name, an order in which parents come first, and all that lies upstream of each.
 
     `above` maps a name to a set of bits, one for each node upstream; `late` are the nodes that may refer to
-    any node, because they run last or for a failure: deferred ones, handlers, and what lies below them.
+    any node, because they run last or for a failure: deferred ones, handlers, and what lies below them;
+    `handlers` names the handlers each node lies below, itself included.
     """
 
     sites: Mapping[str, Site]
@@ -30,7 +31,7 @@ class Graph:
     bits: Mapping[str, int]
     above: Mapping[str, int]
     late: frozenset[str]
-    handled: frozenset[str]
+    handlers: Mapping[str, frozenset[str]]
     is_whole: frozenset[str]
 
     def is_upstream(self, upper: str, lower: str) -> bool:
@@ -46,19 +47,30 @@ def draw(sites: Mapping[str, Site]) -> Graph:
     order = tuple(_parents_first(sites))
     bits = {name: 1 << number for number, name in enumerate(sites)}
     above: dict[str, int] = {}
-    late, handled, whole = set[str](), set[str](), set[str]()
+    late, whole = set[str](), set[str]()
+    handlers: dict[str, frozenset[str]] = {}
     for name in order:
         site = sites[name]
         above[name] = 0
         for parent in site.parents:
             above[name] |= above[parent] | bits[parent]
-        if site.is_global or any(parent in handled for parent in site.parents):
-            handled.add(name)
-        if site.settings.get("deferred") or name in handled or any(parent in late for parent in site.parents):
+        handlers[name] = _handlers(site, handlers)
+        if site.settings.get("deferred") or handlers[name] or any(parent in late for parent in site.parents):
             late.add(name)
         if site.is_whole and all(parent in whole for parent in site.parents):
             whole.add(name)
-    return Graph(sites, order, bits, above, frozenset(late), frozenset(handled), frozenset(whole))
+    return Graph(sites, order, bits, above, frozenset(late), handlers, frozenset(whole))
+
+
+def _handlers(site: Site, above: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Return the handlers above a node; tells E13 when a node joins what no one firing has all of."""
+    if site.is_global:
+        return frozenset({site.name})
+    found = [above[parent] for parent in site.parents]
+    if len(set(found)) > 1:
+        expected = "nodes below the same global handler, or none"
+        site.tell("E13", "downstreamOf", key="downstreamOf", expected=expected, got=shown(list(site.parents)))
+    return frozenset[str]().union(*found)
 
 
 def _parents(site: Site, sites: Mapping[str, Site]) -> Iterator[str]:

@@ -64,7 +64,7 @@ def link(
 def _check_start(sites: Mapping[str, Site], findings: Findings) -> None:
     """A graph of nothing but handlers is sound and never starts."""
     roots = [site for site in sites.values() if not site.parents]
-    if roots and all(site.is_global and site.is_whole for site in roots):
+    if roots and all(site.kind is NodeKind.GLOBAL and site.is_whole for site in roots):
         findings.add("E05", roots[0].draft.at, "", missing="input node")
 
 

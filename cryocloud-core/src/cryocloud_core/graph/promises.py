@@ -116,7 +116,7 @@ def _check_depends(graph: Graph) -> None:
         site = graph.sites[name]
         above = [gathered[parent] for parent in site.parents]
         has = None if None in above else frozenset().union(*(found for found in above if found is not None))
-        if has is not None and name in graph.is_whole and not site.is_input and name not in graph.handled:
+        if has is not None and name in graph.is_whole and not site.is_input and not graph.handlers[name]:
             for thing in _depends(site):
                 if thing not in has:
                     _tell_missing(site, thing, has)

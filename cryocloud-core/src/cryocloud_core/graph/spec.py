@@ -12,7 +12,6 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from cryocloud_core.errors import SpecError
-from cryocloud_core.graph.defaults import module_defaults
 from cryocloud_core.graph.document import Tree, planted
 from cryocloud_core.graph.spelling import folded, printable, shown
 from cryocloud_core.graph.values import Wrong, descriptions, expected, one_of, texts
@@ -109,13 +108,20 @@ def _input_type(tree: Tree) -> str:
     return one_of(tree, PERMANENT, SINGLE_RUN)
 
 
+def _defaults(tree: Tree) -> dict[str, Any]:
+    # The rows of all node keys are needed here only; whoever just offers a module does not load them.
+    from cryocloud_core.graph.defaults import module_defaults
+
+    return module_defaults(tree)
+
+
 _READERS: Final = {
     "description": _plain_text,
     "depends": _names,
     "provides": _names,
     "inputs": descriptions,
     "outputs": descriptions,
-    "defaults": module_defaults,
+    "defaults": _defaults,
     "status": descriptions,
     "input_type": _input_type,
     "pip": _pip,
