@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -66,7 +65,7 @@ class Desk(Scheduler):
             if not self.stopping:
                 self._end(task, Cancelled("cancelled"))
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a worker reports whatever its module raises
             found = Failed(str(error))
         self._end(task, found if isinstance(found, Outcome) else Succeeded(found or {}))
 
@@ -211,6 +210,12 @@ def make_head(
     )
 
 
-def stop_soon(head: Head, signum: signal.Signals = signal.SIGTERM) -> None:
-    """Suspend a head as a signal would."""
-    head.suspend(signum)
+async def until(claim: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Return when the claim holds; fail when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not claim():  # noqa: ASYNC110 - what is waited for is what a view shows
+            await asyncio.sleep(0.005)
+
+
+def nothing(_task: Task) -> None:
+    """Do the work of a node that returns nothing."""

@@ -254,12 +254,11 @@ def seqs_of_copy(source: Path, target: Path, cut: int) -> list[int]:
     target.mkdir()
     shutil.copy(source / "journal.db", target)
     (target / "journal.db-wal").write_bytes((source / "journal.db-wal").read_bytes()[: max(cut, 0)])
-    try:
-        return seqs(target)
-    except sqlite3.OperationalError as error:
-        # The tables themselves were in the part that is missing.
-        assert "no such table" in str(error)
-        return []
+    with contextlib.closing(sqlite3.connect(target / "journal.db")) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone() is None:
+            # The tables themselves were in the part that is missing.
+            return []
+    return seqs(target)
 
 
 # --- full disks ---------------------------------------------------------------------------------------

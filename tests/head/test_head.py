@@ -1,0 +1,448 @@
+"""A head from its first arrival to its exit code, with everything but the workers real."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from desk import Config, Desk, Feed, chain, literal, make_head, node, nothing, until
+
+from cryocloud_core.engine.engine import Engine
+from cryocloud_core.errors import LockedError, StateError
+from cryocloud_core.graph.refs import Argument, ConfigRef, OptionRef, OutputRef
+from cryocloud_core.graph.workflow import Placement, Retry, WorkerKind, Workflow
+from cryocloud_core.head.lock import StateLock
+from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, RunSeen, TaskSeen
+from cryocloud_core.task import Failed, Preparation, StagingKind, Succeeded, Task
+
+
+def rows(state_dir: Path, query: str) -> list[Any]:
+    """Return what the journal holds."""
+    with closing(sqlite3.connect(state_dir / "journal.db")) as connection:
+        return connection.execute(query).fetchall()
+
+
+def numbers(count: int) -> list[dict[str, int]]:
+    """Return what an input reports."""
+    return [{"n": n} for n in range(count)]
+
+
+def test_every_pebble_goes_through_every_node_once(tmp_path: Path) -> None:
+    """Ten pebbles, three nodes: thirty tasks, all counted, all closed, exit 0."""
+    desk = Desk(lambda task: {"n": task.args["n"]})
+    head = make_head(chain(3), tmp_path, desk, {"In": Feed(numbers(10))})
+
+    assert asyncio.run(head.run()) == 0
+    assert Counter(task.id for task in desk.offered) == Counter(f"{p}/N{n}/1" for p in range(1, 11) for n in (1, 2, 3))
+    view = head.view()
+    assert [(v.name, v.pending, v.processing, v.completed) for v in view.nodes] == [
+        ("In", 0, 0, 10),
+        ("N1", 0, 0, 10),
+        ("N2", 0, 0, 10),
+        ("N3", 0, 0, 10),
+    ]
+    assert (view.pebbles_open, view.pebbles_done, view.pebbles_failed, view.state) == (0, 10, 0, "stopped")
+    assert head.closing == ()
+    assert set(rows(tmp_path, "SELECT state, result FROM pebbles")) == {("closed", "success")}
+
+
+def test_nothing_is_offered_before_its_event_is_on_disk(tmp_path: Path) -> None:
+    """When a task reaches the scheduler another process already finds it in the journal."""
+    found: list[bool] = []
+
+    def work(task: Task) -> None:
+        started = rows(tmp_path, "SELECT started FROM events WHERE started IS NOT NULL")
+        found.append(any(f'"{task.id}"' in row[0] for row in started))
+
+    assert asyncio.run(make_head(chain(3), tmp_path, Desk(work), {"In": Feed(numbers(5))}).run()) == 0
+    assert found == [True] * 15
+
+
+def test_a_failed_node_makes_exit_1_and_one_line(tmp_path: Path) -> None:
+    """The last lines name pebble, node, result and the first line of the error."""
+
+    def work(task: Task) -> Any:
+        return Failed("it broke\nbadly") if task.node == "N1" and task.pebble == 2 else {}
+
+    head = make_head(chain(2), tmp_path, Desk(work), {"In": Feed(numbers(3))})
+
+    assert asyncio.run(head.run()) == 1
+    assert head.closing == ("pebble 2: N1: error: it broke",)
+    assert head.view().pebbles_failed == 1
+    assert rows(tmp_path, "SELECT pebble, result, error FROM pebbles WHERE result <> 'success'") == [
+        (2, "error", "it broke\nbadly")
+    ]
+
+
+def test_a_run_without_pebbles_ends_well(tmp_path: Path) -> None:
+    """An input that reports nothing ends the run with exit 0."""
+    assert asyncio.run(make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([])}).run()) == 0
+
+
+def test_a_retry_waits_and_the_next_attempt_counts_up(tmp_path: Path) -> None:
+    """A node that fails once and has a repeat runs twice, and the pebble is a success."""
+
+    def work(task: Task) -> Any:
+        return Failed("not yet") if task.attempt == 1 else {}
+
+    desk = Desk(work)
+    head = make_head(chain(1, retry=Retry(2, delay_s=0.05)), tmp_path, desk, {"In": Feed(numbers(1))})
+
+    assert asyncio.run(head.run()) == 0
+    assert [(task.id, task.attempt) for task in desk.offered] == [("1/N1/1", 1), ("1/N1/2", 2)]
+
+
+def test_max_parallel_and_priority_are_kept(tmp_path: Path) -> None:
+    """No more tasks of a node run at once than it allows."""
+    most: list[int] = []
+    running = 0
+
+    async def work(_task: Task) -> None:
+        nonlocal running
+        running += 1
+        most.append(running)
+        await asyncio.sleep(0.002)
+        running -= 1
+
+    head = make_head(chain(1, max_parallel=2), tmp_path, Desk(work, slots=8), {"In": Feed(numbers(20))})
+
+    assert asyncio.run(head.run()) == 0
+    assert max(most) == 2
+
+
+def test_a_higher_priority_takes_the_place_of_what_waits_at_a_worker(tmp_path: Path) -> None:
+    """Tasks queued at a worker are taken back when something more urgent finds no room."""
+    low, high = node("Low", "In", priority=0), node("High", "Low", priority=90)
+    flow = Workflow("flow", "", {"In": node("In"), "Low": low, "High": high})
+    order: list[str] = []
+
+    async def work(task: Task) -> None:
+        order.append(task.node)
+        await asyncio.sleep(0.01)
+
+    head = make_head(flow, tmp_path, Desk(work, slots=1, queue=4), {"In": Feed(numbers(6))})
+
+    assert asyncio.run(head.run()) == 0
+    # A worker may begin one more `Low` by itself while the `High` of the one before is being committed.
+    assert order.count("High") == 6
+    assert max(order[:n].count("Low") - order[:n].count("High") for n in range(len(order))) == 2
+
+
+def test_options_and_configuration_reach_the_tasks_and_are_kept_as_contexts(tmp_path: Path) -> None:
+    """A pebble sees its options for ever, and the configuration as it is when a task is built."""
+    args = {"o": Argument(OptionRef("o")), "c": Argument(ConfigRef("Root.c"))}
+    flow = Workflow("flow", "", {"In": node("In"), "A": node("A", "In", args=args), "B": node("B", "A", args=args)})
+    config = Config(**{"Root.c": 1, "Root.other": 5})
+
+    async def work(task: Task) -> None:
+        if task.node == "A":
+            config.change("Root.c", 2)
+            await asyncio.sleep(0.3)
+
+    desk = Desk(work)
+    head = make_head(flow, tmp_path, desk, {"In": Feed([{}])}, config=config, options={"o": "x"})
+
+    assert asyncio.run(head.run()) == 0
+    assert [task.args for task in desk.offered] == [{"o": "x", "c": 1}, {"o": "x", "c": 2}]
+    assert rows(tmp_path, "SELECT number, options, config FROM contexts") == [
+        (1, '{"o": "x"}', '{"Root.c": 1}'),
+        (2, '{"o": "x"}', '{"Root.c": 2}'),
+    ]
+
+
+def test_an_input_gets_its_arguments(tmp_path: Path) -> None:
+    """Literals, options and configuration are resolved for inputs, with the node's own name."""
+    args = {
+        "a": literal([1]),
+        "o": Argument(OptionRef("o")),
+        "d": Argument(OptionRef("no"), has_default=True, default=3),
+    }
+    feed = Feed([])
+    flow = Workflow("flow", "", {"In": node("In", args=args)})
+
+    asyncio.run(make_head(flow, tmp_path, Desk(nothing), {"In": feed}, options={"o": "x"}).run())
+    assert feed.args == {"a": [1], "o": "x", "d": 3, "__name__": "In"}
+
+
+def test_big_outputs_are_kept_once_and_come_back_whole(tmp_path: Path) -> None:
+    """A value over 64 KiB, and one that looks like a reference, reach the next node as they were."""
+    big = {"text": "x" * 100_000, "like": [{"$blob": "0" * 64, "size": 1}], "small": 1}
+    args = {key: Argument(OutputRef("A", key)) for key in big}
+    flow = Workflow("flow", "", {"In": node("In"), "A": node("A", "In"), "B": node("B", "A", args=args)})
+    desk = Desk(lambda task: big if task.node == "A" else {})
+    head = make_head(flow, tmp_path, desk, {"In": Feed(numbers(3))})
+
+    assert asyncio.run(head.run()) == 0
+    assert [task.args for task in desk.offered if task.node == "B"] == [big] * 3
+    assert rows(tmp_path, "SELECT count(*) FROM blobs") == [(2,)]
+    assert max(len(row[0]) for row in rows(tmp_path, "SELECT body FROM events")) < 5_000
+
+
+def test_tempdirs_are_cleaned_by_an_admin_task_that_is_repeated_until_it_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clean-up names nonce, bases and machine, runs beside all counters, and the pebble closes after it."""
+    monkeypatch.setattr("cryocloud_core.head.cleaning._FIRST_WAIT_S", 0.01)
+    args = {"t": Argument(literal("/tmp").source, preparation=Preparation(StagingKind.TEMPDIR))}
+    tries: list[Task] = []
+
+    def work(task: Task) -> Any:
+        if task.module != "cryocloud:clean_up":
+            return {}
+        tries.append(task)
+        return Failed("busy") if len(tries) == 1 else {}
+
+    head = make_head(chain(1, args=args), tmp_path, Desk(work), {"In": Feed(numbers(1))})
+
+    assert asyncio.run(head.run()) == 0
+    assert [(task.kind, task.machines, task.args["bases"]) for task in tries] == [("admin", ("desk",), ["/tmp"])] * 2
+    nonce = rows(tmp_path, "SELECT nonce FROM pebbles")[0][0]
+    assert {task.args["nonce"] for task in tries} == {nonce}
+    assert [view.name for view in head.view().nodes] == ["In", "N1"]
+
+
+def test_a_pebble_the_engine_fails_on_is_set_aside_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its story is logged and kept, the exit code is 1, its tasks are cancelled, all other pebbles finish."""
+    apply = Engine.apply
+
+    def bad(self: Engine, event: Any, context: Any) -> Any:
+        if event.pebble == 2 and getattr(event, "task", "") == "2/N1/1":
+            raise KeyError("a bug")
+        return apply(self, event, context)
+
+    monkeypatch.setattr(Engine, "apply", bad)
+    head = make_head(chain(2), tmp_path, Desk(nothing), {"In": Feed(numbers(4))})
+
+    assert asyncio.run(head.run()) == 1
+    assert dict(rows(tmp_path, "SELECT state, count(*) FROM pebbles GROUP BY state")) == {"closed": 3, "quarantined": 1}
+    assert "KeyError" in head.closing[0]
+    assert any("a bug" in record.text and "Traceback" in record.text for record in head.view().log)
+    assert sum(view.pending + view.processing for view in head.view().nodes) == 0
+
+
+def test_cancelling_a_pebble_ends_its_tasks_and_makes_exit_1(tmp_path: Path) -> None:
+    """A running task is told to stop, a waiting one is withdrawn, and both pebbles are cancelled."""
+
+    async def work(_task: Task) -> None:
+        await asyncio.sleep(60)
+
+    async def run() -> int:
+        head = make_head(chain(1), tmp_path, Desk(work, slots=1), {"In": Feed(numbers(2))})
+        running = asyncio.create_task(head.run())
+        await until(lambda: head.view().active)
+        assert head.cancel() == 2
+        assert head.cancel(99) == 0
+        return await running
+
+    assert asyncio.run(run()) == 1
+    assert rows(tmp_path, "SELECT result FROM pebbles") == [("cancelled",), ("cancelled",)]
+
+
+def test_an_outcome_that_is_no_json_fails_its_task_only(tmp_path: Path) -> None:
+    """A scheduler that lets a NaN through costs one node, not the run."""
+
+    def work(task: Task) -> Any:
+        return Succeeded({"x": float("nan")}) if task.pebble == 1 else {}
+
+    head = make_head(chain(1), tmp_path, Desk(work), {"In": Feed(numbers(2))})
+
+    assert asyncio.run(head.run()) == 1
+    assert "no JSON" in head.closing[0]
+
+
+# --- inputs -------------------------------------------------------------------------------------------
+
+
+class Broken(Feed):
+    """An input that raises, before or after it has reported something."""
+
+    def start(self, handler: Any, args: dict[str, Any], stop_event: Any) -> None:
+        """Report, then raise."""
+        super().start(handler, args, stop_event)
+        raise SystemExit("the directory is gone")
+
+
+@pytest.mark.parametrize(("reports", "code"), [(0, 3), (2, 1)])
+def test_an_input_that_raises_ends_the_run_cleanly(tmp_path: Path, reports: int, code: int) -> None:
+    """Exit 3 when the run was not up yet; else what was accepted is finished and the exit is 1."""
+    desk = Desk(nothing)
+    head = make_head(chain(1), tmp_path, desk, {"In": Broken(numbers(reports))})
+
+    assert asyncio.run(head.run()) == code
+    assert len(desk.offered) == reports
+    assert head.closing == ("input In: the directory is gone",)
+
+
+def test_a_permanent_input_keeps_the_run_alive_until_it_is_stopped(tmp_path: Path) -> None:
+    """SIGTERM ends a permanent run with 143, whatever its pebbles came to."""
+    feed = Feed(numbers(2), stays=True)
+    flow = Workflow("flow", "", {"In": node("In", permanent=True), "A": node("A", "In")})
+
+    async def run() -> int:
+        head = make_head(flow, tmp_path, Desk(nothing), {"In": feed})
+        running = asyncio.create_task(head.run())
+        await until(lambda: head.view().pebbles_done == 2)
+        assert head.view().state == "running"
+        head.suspend(signal.SIGTERM)
+        code = await running
+        assert head.closing == ("stopped; 0 pebbles wait, the next start goes on (--fresh to start anew)",)
+        return code
+
+    assert asyncio.run(run()) == 143
+
+
+def test_once_lets_a_permanent_input_end_the_run(tmp_path: Path) -> None:
+    """With `once` a permanent input that returns ends the run like any other."""
+    flow = Workflow("flow", "", {"In": node("In", permanent=True), "A": node("A", "In")})
+
+    assert asyncio.run(make_head(flow, tmp_path, Desk(nothing), {"In": Feed(numbers(1))}, once=True).run()) == 0
+
+
+def test_keys_known_from_an_earlier_run_are_dropped_unless_the_inputs_are_forced(tmp_path: Path) -> None:
+    """The same keyed files make no second pebbles in a new run."""
+    for force, expected in ((False, 3), (False, 3), (True, 6)):
+        head = make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed(numbers(3), keyed=True)}, force_inputs=force)
+        assert asyncio.run(head.run()) == 0
+        assert rows(tmp_path, "SELECT count(*) FROM pebbles") == [(expected,)]
+
+
+# --- stopping -----------------------------------------------------------------------------------------
+
+
+def test_a_suspended_run_goes_on_with_the_next_start(tmp_path: Path) -> None:
+    """Nothing new is handed out after a signal; the next start finishes exactly what was left."""
+    feed = Feed(numbers(6))
+    first, second = Desk(None), Desk(nothing)  # type: ignore[arg-type]
+
+    async def run() -> tuple[int, tuple[str, ...]]:
+        head = make_head(chain(2), tmp_path, first, {"In": feed})
+
+        async def work(task: Task) -> dict[str, Any]:
+            if task.id == "3/N2/1":
+                head.suspend(signal.SIGINT)
+            await asyncio.sleep(0.02)
+            return {}
+
+        first.work = work
+        first.slots = 1
+        return await head.run(), head.closing
+
+    code, closing = asyncio.run(run())
+    assert code == 130
+    open_before = rows(tmp_path, "SELECT count(*) FROM pebbles WHERE state = 'open'")[0][0]
+    what = "1 pebble waits" if open_before == 1 else f"{open_before} pebbles wait"
+    assert closing[-1] == f"stopped; {what}, the next start goes on (--fresh to start anew)"
+
+    head = make_head(chain(2), tmp_path, second, {"In": feed})
+    assert asyncio.run(head.run()) == 0
+    assert f"going on with {open_before} pebbles" in head.opening
+    assert feed.starts == 1
+    ended = Counter(task.id for task in [*first.offered, *second.offered])
+    assert set(ended) == {f"{p}/N{n}/1" for p in range(1, 7) for n in (1, 2)}
+    assert set(ended.values()) == {1}
+    assert head.view().pebbles_done == 6
+
+
+def test_a_task_that_does_not_end_in_its_grace_is_owed_and_told_its_second_attempt(tmp_path: Path) -> None:
+    """A task killed by a stop is run again, with attempt 2; a restart counts against no repeat."""
+
+    async def sleeps(_task: Task) -> None:
+        await asyncio.sleep(60)
+
+    async def stopped() -> int:
+        head = make_head(chain(1, retry=Retry(1)), tmp_path, Desk(sleeps), {"In": Feed(numbers(1))}, grace_s=0.01)
+        running = asyncio.create_task(head.run())
+        await until(lambda: head.view().active)
+        head.suspend(signal.SIGINT)
+        return await running
+
+    assert [asyncio.run(stopped()) for _ in range(2)] == [130, 130]
+    attempts: list[tuple[str, int]] = []
+
+    def work(task: Task) -> Any:
+        attempts.append((task.id, task.attempt))
+        return Failed("once") if len(attempts) == 1 else {}
+
+    flow = chain(1, retry=Retry(1))
+    assert asyncio.run(make_head(flow, tmp_path, Desk(work), {"In": Feed(numbers(1))}).run()) == 0
+    assert attempts == [("1/N1/1", 3), ("1/N1/2", 4)]
+
+
+def test_a_second_signal_does_not_wait_for_the_grace(tmp_path: Path) -> None:
+    """Two signals end a head at once, with 130, and the task is still owed."""
+
+    async def sleeps(_task: Task) -> None:
+        await asyncio.sleep(60)
+
+    async def run() -> int:
+        head = make_head(chain(1), tmp_path, Desk(sleeps), {"In": Feed(numbers(1))}, grace_s=60)
+        running = asyncio.create_task(head.run())
+        await until(lambda: head.view().active)
+        head.suspend(signal.SIGINT)
+        await asyncio.sleep(0.05)
+        assert head.view().state == "suspending"
+        head.suspend(signal.SIGINT)
+        return await asyncio.wait_for(running, 3)
+
+    assert asyncio.run(run()) == 130
+    assert rows(tmp_path, "SELECT state FROM pebbles") == [("open",)]
+
+
+# --- starting -----------------------------------------------------------------------------------------
+
+
+def test_a_second_head_is_refused_and_told_who_has_the_directory(tmp_path: Path) -> None:
+    """The lock names the pid of its owner."""
+    lock = StateLock.take(tmp_path)
+    with pytest.raises(LockedError, match=r"pid \d+"):
+        asyncio.run(make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([])}).run())
+    lock.release()
+    assert asyncio.run(make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([])}).run()) == 0
+
+
+def test_one_name_from_two_files_is_refused_naming_both(tmp_path: Path) -> None:
+    """A state directory does not mix the pebbles of two files that call themselves alike."""
+    asyncio.run(make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([])}, path=Path("/a/flow.json")).run())
+    with pytest.raises(StateError, match=r"/a/flow\.json.*/b/flow\.json"):
+        asyncio.run(make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([])}, path=Path("/b/flow.json")).run())
+
+
+# --- who watches --------------------------------------------------------------------------------------
+
+
+def test_a_listener_hears_everything_in_order(tmp_path: Path) -> None:
+    """Run, arrival, tasks, end of the pebble, end of the run; log lines between them."""
+    heard: list[Any] = []
+    head = make_head(chain(2), tmp_path, Desk(nothing), {"In": Feed(numbers(1))}, listener=heard.append)
+
+    assert asyncio.run(head.run()) == 0
+    told = [each for each in heard if not isinstance(each, LogRecord)]
+    assert [type(each) for each in told] == [RunSeen, PebbleSeen, TaskSeen, TaskSeen, PebbleSeen, RunSeen]
+    assert [each.node for each in told[2:4]] == ["N1", "N2"]
+    assert (told[0].exit_code, told[-1].exit_code, told[-2].result) == (None, 0, "success")
+
+
+def test_a_node_that_nobody_serves_is_shown_as_blocked(tmp_path: Path) -> None:
+    """Tasks for a kind of worker that does not exist wait, and the view says why."""
+    desk = Desk(nothing)
+    desk.unserved_kinds["gpu"] = "no GPU worker"
+
+    async def run() -> None:
+        flow = chain(1, placement=Placement(kind=WorkerKind.GPU))
+        head = make_head(flow, tmp_path, desk, {"In": Feed(numbers(3))})
+        running = asyncio.create_task(head.run())
+        await until(lambda: head.view().blocked)
+        blocked = head.view().blocked[0]
+        assert (blocked.node, blocked.count, blocked.why) == ("N1", 3, "no GPU worker")
+        head.suspend()
+        await running
+
+    asyncio.run(run())
