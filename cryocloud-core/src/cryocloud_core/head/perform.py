@@ -102,10 +102,10 @@ class Performer:
         self._soon = False
         if self.closed:
             return
+        if self._unbegun:
+            self._make_way()
         self._gate.hand_out(self._offer)
         self._cleaning.hand_out()
-        if len(self._unbegun) > 1 or (self._unbegun and self._scheduler.capabilities.prefetches):
-            self._make_way()
 
     def recall_all(self) -> None:
         """Take back everything that no worker has begun."""
@@ -164,7 +164,7 @@ class Performer:
         return True
 
     def _make_way(self) -> None:
-        """Take back waiting tasks of a lower priority than what the scheduler had no room for."""
+        """Take back what waits at a worker with a lower priority than the next task: it would wait behind it."""
         for kind, priority in list(self._unbegun):
             top = self._gate.top_priority(kind)
             if top is not None and top > priority:
