@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -396,3 +397,31 @@ MOUNTS = """\
 def test_the_longest_mount_point_tells_the_disk(path: str, kind: str) -> None:
     """The file system's type comes from the mount that holds the path."""
     assert scanning.disk_type(path, MOUNTS) == kind
+
+
+@pytest.mark.usefixtures("polling")
+def test_a_directory_that_disappears_during_a_look_forgets_nothing(
+    src: Path, handler: RecordingHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing in a look because the whole directory left is not gone: its return repeats nothing."""
+    (src / "old").write_text("x")
+    left = threading.Event()
+    list_directory = scanning.os.scandir
+
+    def list_and_leave(path: str) -> Any:
+        found = list_directory(path)
+        if handler.arrivals and not left.is_set():
+            left.set()
+            src.rename(src.parent / "away")
+        return found
+
+    monkeypatch.setattr(scanning.os, "scandir", list_and_leave)
+    with watching(src, handler):
+        handler.wait_for(1)
+        assert left.wait(10)
+        time.sleep(0.2)
+        (src.parent / "away").rename(src)
+        (src / "new").write_text("x")
+        settle(handler, 2)
+
+    assert names(handler) == ["new", "old"]

@@ -129,8 +129,7 @@ class _Patrol:
 
     def _find_place(self) -> None:
         """Notice that `src` came, came back or is another directory or disk than before."""
-        status = os.stat(self.settings.src)
-        place = status.st_dev, status.st_ino
+        place = self._place_now()
         if place == self.place:
             return
         if self.complained or self.place is not None:
@@ -147,6 +146,10 @@ class _Patrol:
             else "events"
         )
         self.handler.log.info("dirwatcher: watching %r (%s)", self.settings.src, how)
+
+    def _place_now(self) -> tuple[int, int]:
+        status = os.stat(self.settings.src)
+        return status.st_dev, status.st_ino
 
     def _listen(self) -> None:
         """Begin anew: watches go stale when a directory leaves, and nobody tells when watchdog's threads have died."""
@@ -167,6 +170,8 @@ class _Patrol:
         if is_due:
             self._listen()
         seen = self.tree.look() if full else self.tree.look_at(sorted(paths))
+        if self._place_now() != self.place:
+            return  # it went while we looked: what we did not see is not gone
         if full:
             self._plan_next_look(now)
         self._complain(seen)
