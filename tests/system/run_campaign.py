@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--pebbles", type=int, default=200)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--stops", type=int, default=20)
-    parser.add_argument("--work", type=int, default=5, help="milliseconds of a normal step")
+    parser.add_argument("--work", type=int, default=20, help="milliseconds of a normal step")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--keep", action="store_true", help="keep state, evidence and output in any case")
     given = parser.parse_args()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from campaign.evidence_files import Begun, Evidence, read_evidence
 from campaign.journal_file import Ended, JournalFile, JournalPebble
-from campaign.judge import judge, same_results
+from campaign.judge import exit_tells_the_truth, judge, same_results, told_once
 from campaign.processes import MARK, end_all, marked, wait_until_gone
 
 STEP = Path(__file__).parent / "campaign" / "workflow"
@@ -23,7 +23,7 @@ SUCCESS = {"type": "Succeeded", "outputs": {"value": "v"}}
 def journal_of(*ended: Ended, number: int = 0) -> JournalFile:
     """Return a journal of one closed pebble with these ends."""
     pebble = JournalPebble(1, "closed", "success", "", 99.0, number, "number-0", 1, ended, ())
-    return JournalFile({1: pebble}, 1, Counter({end.task for end in ended}))
+    return JournalFile({1: pebble}, 1, ("success",), Counter({end.task for end in ended}))
 
 
 def begun(task: str, attempt: int, at: float, ended_at: float | None) -> Begun:
@@ -91,6 +91,17 @@ def test_other_results_are_found_and_honest_losses_excused() -> None:
     assert list(same_results(GOOD, GOOD)) == []
     assert [breach.rule for breach in same_results(other, GOOD)] == ["same results"]
     assert list(same_results(journal_of(lost, replace(lost, task="1/A/2")), GOOD)) == []
+
+
+def test_a_wrong_exit_status_and_a_second_telling_are_found() -> None:
+    """The exit status follows the last run's pebbles; the end of a pebble is told once over all lives."""
+    line = '{"event":"pebble_finished","pebble":4}'
+
+    assert list(exit_tells_the_truth(GOOD, 0)) == []
+    assert len(list(exit_tells_the_truth(GOOD, 1))) == 1
+    assert len(list(exit_tells_the_truth(replace(GOOD, last_run=("success", "error")), 0))) == 1
+    assert list(told_once(line + '\n{"event":"pebble_fini')) == []
+    assert len(list(told_once(f"{line}\n=== life 2\n{line}"))) == 1
 
 
 def run_step(folder: Path, **args: object) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from campaign.evidence_files import Evidence, read_evidence
 from campaign.journal_file import JournalFile, read_journal
-from campaign.judge import Breach, judge, lost_nodes, repeats, same_results
+from campaign.judge import Breach, exit_tells_the_truth, judge, lost_nodes, repeats, same_results, told_once
 from campaign.processes import Process, end_all, wait_until_gone
 from campaign.run_process import RunProcess
 from campaign.settings import HEAD, STOP, WORKER, Plan
@@ -68,9 +68,9 @@ def undisturb(run: RunProcess, report: Report) -> None:
     """Run once, in peace, and judge that too."""
     run.allow(report.plan.pebbles)
     run.start()
-    report.exit_status = run.wait(report.plan.patience_s + report.plan.pebbles)
-    if report.exit_status not in (0, 1):
-        report.breach("an undisturbed run ends", f"status {report.exit_status}:\n{run.last_words()}")
+    status = run.wait(report.plan.patience_s + report.plan.pebbles)
+    if status not in (0, 1):
+        report.breach("an undisturbed run ends", f"status {status}:\n{run.last_words()}")
     else:
         look_around(run, report)
 
@@ -84,7 +84,7 @@ def disturb(run: RunProcess, report: Report) -> None:
     run.allow(0)
     run.start()
     while todo and not report.breaches:
-        run.allow(max(1, report.plan.pebbles * (total - len(todo)) // total))
+        run.allow(report.plan.backlog + report.plan.pebbles * (total - len(todo)) // total)
         if run.wait(moment(chance)) is not None:
             unexpected_end(run, report)
         elif do(todo[-1], run, report, chance, hit):
@@ -144,12 +144,12 @@ def unexpected_end(run: RunProcess, report: Report) -> None:
 
 
 def finish(run: RunProcess, report: Report) -> None:
-    """Wait until the run ends by itself, with the status of the undisturbed one."""
-    status = run.wait(report.plan.patience_s + report.plan.pebbles)
-    if status is None:
+    """Wait until the run ends by itself, and look at what it leaves."""
+    report.exit_status = run.wait(report.plan.patience_s + report.plan.pebbles)
+    if report.exit_status is None:
         report.breach("a run ends when it is done", f"it hangs:\n{run.last_words()}")
-    elif status != report.exit_status:
-        report.breach("same exit status", f"{status}, undisturbed {report.exit_status}:\n{run.last_words()}")
+    elif report.exit_status not in (0, 1):
+        report.breach("a run ends when it is done", f"status {report.exit_status}:\n{run.last_words()}")
     else:
         look_around(run, report)
 
@@ -169,6 +169,10 @@ def compare(disturbed: RunProcess, reference: RunProcess, report: Report) -> Non
     report.breaches += [Breach(f"(undisturbed) {b.rule}", b.what) for b in judge(*peaceful, report.plan.pebbles)]
     report.breaches += judge(journal, evidence, report.plan.pebbles)
     report.breaches += same_results(journal, peaceful[0])
+    for lives, run in ((disturbed.lives, journal), (reference.lives, peaceful[0])):
+        report.breaches += exit_tells_the_truth(run, lives[-1][0])
+    for life in (disturbed.output, reference.output):
+        report.breaches += told_once(life.read_text(errors="replace"))
     report.pebbles = len(journal.pebbles)
     report.tasks = len(journal.started)
     report.attempts = len(evidence.begun)

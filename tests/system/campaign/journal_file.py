@@ -58,6 +58,8 @@ class JournalFile:
 
     pebbles: dict[int, JournalPebble]
     heads: int
+    #: results of the pebbles of the last run: those since the last start that found nothing unfinished
+    last_run: tuple[str, ...] = ()
     started: Counter[str] = field(default_factory=Counter)
 
 
@@ -72,7 +74,9 @@ def read_journal(path: Path) -> JournalFile:
         for (tasks,) in connection.execute("SELECT started FROM events WHERE started IS NOT NULL"):
             started.update(json.loads(tasks))
         rows = connection.execute("SELECT pebble, state, result, error, finished_at FROM pebbles").fetchall()
-        return JournalFile({row[0]: _pebble(connection, row) for row in rows}, heads, started)
+        last = connection.execute("SELECT result FROM pebbles WHERE run = (SELECT max(run) FROM runs)").fetchall()
+        pebbles = {row[0]: _pebble(connection, row) for row in rows}
+        return JournalFile(pebbles, heads, tuple(result for (result,) in last), started)
 
 
 def _pebble(connection: sqlite3.Connection, row: tuple[int, str, str, str, float | None]) -> JournalPebble:

@@ -6,6 +6,7 @@ nothing to look at is a breach itself, so that no empty run passes.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -148,3 +149,23 @@ def told(pebble: JournalPebble) -> dict[str, Any]:
 def repeats(evidence: Evidence) -> int:
     """Return how many attempts began again though their task had begun before."""
     return len(evidence.begun) - len({begun.task for begun in evidence.begun})
+
+
+def exit_tells_the_truth(journal: JournalFile, status: int) -> Iterator[Breach]:
+    """The exit status is 1 when a pebble of the last run did not succeed, else 0."""
+    wanted = int(any(result != "success" for result in journal.last_run))
+    if status != wanted:
+        counts = dict(Counter(journal.last_run))
+        yield Breach("exit status", f"{status}, but the pebbles of the last run came to {counts}")
+
+
+def told_once(output: str) -> Iterator[Breach]:
+    """No life of the run told of the end of a pebble that was told before (a kill may swallow one)."""
+    told_of: Counter[int] = Counter()
+    for line in output.splitlines():
+        if '"pebble_finished"' in line and line.endswith("}"):
+            record = json.loads(line)
+            told_of[record["pebble"]] += record["event"] == "pebble_finished"
+    for pebble, times in told_of.items():
+        if times > 1:
+            yield Breach("every pebble finishes once", f"the end of pebble {pebble} was told {times} times")

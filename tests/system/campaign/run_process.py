@@ -47,7 +47,7 @@ class RunProcess:
             "--grace": 5,
         }
         words = [str(word) for pair in options.items() for word in pair]
-        return [*self.plan.program, str(WORKFLOW), *words]
+        return [*self.plan.program, str(WORKFLOW), "--json", *words]
 
     def allow(self, pebbles: int) -> None:
         """Let the input make so many pebbles."""

@@ -23,11 +23,13 @@ class Plan:
     pebbles: int = 200
     kills: int = 100
     stops: int = 20
-    work_ms: int = 5
+    work_ms: int = 20
+    #: pebbles that may be open although their turn has not come, so that blows seldom hit an idle run
+    backlog: int = 12
     workers: int = 2
     #: how long one run may go on without any end before it counts as hung, seconds
     patience_s: float = 120.0
-    program: tuple[str, ...] = (sys.executable, "-m", "cryocloud_core.cli.main", "run")
+    program: tuple[str, ...] = (str(Path(sys.executable).parent / "cryocloud"), "run")
 
     def disturbances(self) -> Sequence[str]:
         """Return the disturbances in the order they come."""
