@@ -6,7 +6,18 @@ from cryocloud_core.sdk.hookspecs import hookimpl
 from cryocloud_core.sdk.offers import ModuleOffer
 
 INPUTS = ("cmdline", "dirwatcher")
-PROCESSORS = ("copyfiles", "move", "noop", "remove", "unzip")
+PROCESSORS = (
+    "archive",
+    "copyfiles",
+    "git",
+    "jsonparse",
+    "move",
+    "noop",
+    "read_geojson",
+    "remove",
+    "unzip",
+    "waitforfile",
+)
 
 
 def _offers(names: tuple[str, ...]) -> list[ModuleOffer]:
