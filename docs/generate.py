@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FunctionType
 
 from cryocloud_core import errors
+from cryocloud_core.cli.reference import cli_page, json_page
 from cryocloud_core.sdk import hookspecs
 
 HERE = Path(__file__).resolve().parent / "reference"
@@ -66,7 +67,12 @@ def errors_page() -> str:
 
 
 #: Each page's file name and what draws it; another page is added here.
-PAGES: dict[str, Callable[[], str]] = {"errors.md": errors_page, "hooks.md": hooks_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "errors.md": errors_page,
+    "hooks.md": hooks_page,
+    "json-lines.md": json_page,
+}
 
 
 def main() -> None:

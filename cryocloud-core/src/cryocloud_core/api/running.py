@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,19 +26,19 @@ from cryocloud_core.modules.load import load
 from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.registry import Registry, resolve
 
-#: How often watchers see the run as it is.
-TICK_S = 1.0
-
 
 class Watcher(Protocol):
     """Who is told what a run does. Every method is called on the run's loop and must be quick."""
+
+    #: seconds between two looks at the run
+    tick_s: float
 
     def warned(self, line: str) -> None:
         """Hear a warning about a workflow, before the run starts."""
         ...
 
-    def opened(self, view: Callable[[], RunView], opening: str) -> None:
-        """Hear that the run has started; `view` may be called from any thread, `opening` is empty for a new run."""
+    def opened(self, view: RunView, opening: str) -> None:
+        """See the run at its start; `opening` tells what it goes on with, empty for a new run."""
         ...
 
     def told(self, record: Told) -> None:
@@ -46,7 +46,7 @@ class Watcher(Protocol):
         ...
 
     def tick(self, view: RunView) -> None:
-        """See the run as it is; called about once a second."""
+        """See the run as it is, every `tick_s`."""
         ...
 
     def closed(self, view: RunView | None, closing: Sequence[str]) -> None:
@@ -57,10 +57,12 @@ class Watcher(Protocol):
 class Nobody:
     """Watches nothing."""
 
+    tick_s = 60.0
+
     def warned(self, line: str) -> None:
         """Do nothing."""
 
-    def opened(self, view: Callable[[], RunView], opening: str) -> None:
+    def opened(self, view: RunView, opening: str) -> None:
         """Do nothing."""
 
     def told(self, record: Told) -> None:
@@ -153,12 +155,12 @@ class Run:
     def _told(self, record: Told) -> None:
         if not self._opened and isinstance(record, RunSeen) and self._head is not None:
             self._opened = True
-            self.watcher.opened(self._head.view, self._head.opening)
+            self.watcher.opened(self._head.view(), self._head.opening)
         self.watcher.told(record)
 
     async def _tick(self, head: Head) -> None:
         while True:
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(self.watcher.tick_s)
             if self._opened:
                 self.watcher.tick(head.view())
 

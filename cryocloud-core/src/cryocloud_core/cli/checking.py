@@ -13,6 +13,9 @@ from cryocloud_core.cli.workflow_options import TYPED
 from cryocloud_core.graph.workflow import Node, NodeKind, Workflow
 from cryocloud_core.sdk.registry import Registry
 
+#: What a parent may come to, in the order in which a person thinks of it.
+RESULTS = ("success", "error", "timeout", "cancelled")
+
 
 def check_files(flags: Mapping[str, Any]) -> int:
     """Print what there is to say about each file and return the exit code."""
@@ -54,6 +57,13 @@ def node_text(node: Node) -> str:
     return f"{plain(node.name)}{module}{f'  [{facts}]' if facts else ''}"
 
 
+def _when(run_on: frozenset[str]) -> str:
+    accepted = [result for result in RESULTS if result in run_on]
+    if len(accepted) == len(RESULTS):
+        return "always"
+    return f"on {', '.join(accepted)}" if accepted else "never"
+
+
 def _facts(node: Node) -> Iterator[str]:
     if node.kind is NodeKind.INPUT:
         yield "input, permanent" if node.permanent else "input"
@@ -62,7 +72,7 @@ def _facts(node: Node) -> Iterator[str]:
     if len(node.parents) > 1:
         yield f"{'any' if node.resolve_on_any else 'all'} of {', '.join(map(plain, node.parents))}"
     if node.kind is not NodeKind.INPUT and node.run_on != {"success"}:
-        yield f"on {', '.join(sorted(node.run_on)) or 'nothing: never runs'}"
+        yield _when(node.run_on)
     if node.run_if is not None:
         yield f"if {plain(node.run_if.text)}"
     if node.deferred:

@@ -8,16 +8,60 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 import attrs
 
-from cryocloud_core.cli.lines import Wait, Waits
+from cryocloud_core.cli.lines import LONG_S, Wait, Waits
 from cryocloud_core.cli.spout import Spout
 from cryocloud_core.head.settings import Told
-from cryocloud_core.head.view import NodeView, RunView
+from cryocloud_core.head.view import BlockedView, NodeView, RunView
 from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, RunSeen, TaskSeen
+
+
+@attrs.frozen
+class Event:
+    """One kind of line: its name, what it means, the record whose fields are its keys, and further keys."""
+
+    name: str
+    meaning: str
+    record: type | None = None
+    more: dict[str, str] = attrs.field(factory=dict)
+
+
+_COUNTS = {
+    "state": "text: `starting`, `running`, `suspending`, `stopped` or `paused: <why>`",
+    "pebbles_open": "whole number",
+    "pebbles_done": "whole number",
+    "pebbles_failed": "whole number",
+    "tasks_per_s": "number",
+    "nodes": "list of objects: `workflow`, `name`, `module`, `pending`, `processing`, `completed`, `failed`, `skipped`",
+}
+
+#: Every event that is ever printed; the reference page is drawn from it.
+EVENTS = (
+    Event("warning", "A workflow has a flaw that does not stop the run; before `run_started`.", None, {"text": "text"}),
+    Event("run_started", "The run has begun, or has gone on after an earlier one.", RunSeen),
+    Event("resumed", "Unfinished pebbles of an earlier run go on; just before `run_started`.", None, {"text": "text"}),
+    Event("pebble_arrived", "An input made a pebble, and its arrival is on disk.", PebbleSeen),
+    Event("task_ended", "One attempt of one node for one pebble is over.", TaskSeen),
+    Event("pebble_finished", "A pebble was closed; `result` tells how.", PebbleSeen),
+    Event("log", "A log record of the head, a worker or a module.", LogRecord),
+    Event(
+        "counts", "The counters, at most once a second and only when they changed; once more at the end.", None, _COUNTS
+    ),
+    Event(
+        "blocked",
+        f"Tasks of a node have waited for {LONG_S:.0f} s for something other than a free worker.",
+        BlockedView,
+        {"for_s": "number: seconds so far"},
+    ),
+    Event("released", "A wait that was told as `blocked` is over.", BlockedView, {"for_s": "number: seconds in all"}),
+    Event("run_stopped", "The run is over; `exit_code` is what the command will return.", RunSeen),
+    Event("dropped", "Lines were left out because their reader is too slow.", None, {"lines": "whole number"}),
+    Event("end", "The last line: what a person would be told at the end.", None, {"lines": "list of texts"}),
+)
 
 
 def event_name(record: Told) -> str:
@@ -58,6 +102,8 @@ def line_of_counts(view: RunView) -> str:
 class JsonScreen:
     """Watches a run and prints JSON lines to `stream`."""
 
+    tick_s = 1.0
+
     def __init__(self, stream: TextIO) -> None:
         self._waits = Waits()
         self._counted: tuple[str, tuple[NodeView, ...]] = ("", ())
@@ -67,17 +113,17 @@ class JsonScreen:
         """Tell a warning about a workflow."""
         self._spout.put(_text("warning", time.time(), text=line))
 
-    def opened(self, view: Callable[[], RunView], opening: str) -> None:
+    def opened(self, view: RunView, opening: str) -> None:
         """Tell that a run goes on where an earlier one stopped, if it does."""
         if opening:
-            self._spout.put(_text("resumed", view().at, text=opening))
+            self._spout.put(_text("resumed", view.at, text=opening))
 
     def told(self, record: Told) -> None:
         """Print the record."""
         self._spout.put(line_of(record))
 
     def tick(self, view: RunView) -> None:
-        """Print the counters when they changed, and long waits; called about once a second."""
+        """Print the counters when they changed, and long waits; called every `tick_s`."""
         if (view.state, view.nodes) != self._counted:
             self._counted = (view.state, view.nodes)
             self._spout.put(line_of_counts(view))

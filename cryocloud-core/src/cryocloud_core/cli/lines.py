@@ -6,7 +6,7 @@ once when it has lasted `LONG_S` and once when it is over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import localtime, strftime
 from typing import TextIO
 
@@ -101,6 +101,8 @@ def summary(view: RunView) -> str:
 class LineScreen:
     """Watches a run and prints its lines to `stream`."""
 
+    tick_s = 1.0
+
     def __init__(self, stream: TextIO) -> None:
         self._waits = Waits()
         self._spout = Spout(stream, lambda lost: f"… {lost} lines were left out: the reader is too slow")
@@ -109,7 +111,7 @@ class LineScreen:
         """Tell a warning about a workflow."""
         self._spout.put(plain(line))
 
-    def opened(self, _view: Callable[[], RunView], opening: str) -> None:
+    def opened(self, _view: RunView, opening: str) -> None:
         """Tell that a run goes on where an earlier one stopped, if it does."""
         if opening:
             self._spout.put(plain(opening))
@@ -121,7 +123,7 @@ class LineScreen:
             self._spout.put(line)
 
     def tick(self, view: RunView) -> None:
-        """Look for long waits; called about once a second."""
+        """Look for long waits; called every `tick_s`."""
         for wait in self._waits.look(view):
             self._spout.put(line_of_wait(wait, view.at))
 

@@ -6,7 +6,7 @@ keeps its size; drawing happens on a thread of its own and never holds up the ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.live import Live
@@ -35,22 +35,26 @@ def paint(lines: Sequence[Line]) -> Text:
 class LiveScreen:
     """Watches a run and draws it on `console`; `slots` is the number of tasks that may be active at once."""
 
+    tick_s = 1 / REDRAWS_PER_S
+
     def __init__(self, console: Console, slots: int) -> None:
         self._console = console
         self._slots = slots
+        self._view: RunView | None = None
         self._live: Live | None = None
 
     def warned(self, line: str) -> None:
         """Tell a warning about a workflow."""
         self._say(line)
 
-    def opened(self, view: Callable[[], RunView], opening: str) -> None:
+    def opened(self, view: RunView, opening: str) -> None:
         """Tell that a run goes on where an earlier one stopped, if it does, and start to draw."""
         if opening:
             self._say(opening)
+        self._view = view
         self._live = Live(
             console=self._console,
-            get_renderable=lambda: self.picture(view()),
+            get_renderable=lambda: self.picture(self._view or view),
             refresh_per_second=REDRAWS_PER_S,
             transient=True,
             vertical_overflow="crop",
@@ -66,7 +70,8 @@ class LiveScreen:
         """Do nothing: the view has it all."""
 
     def tick(self, view: RunView) -> None:
-        """Do nothing: the picture is redrawn by its own thread."""
+        """Keep the view for the next redrawing, which happens on a thread of its own."""
+        self._view = view
 
     def closed(self, view: RunView | None, closing: Sequence[str]) -> None:
         """Replace the picture by what is to stay: every node's counters and the last lines."""

@@ -49,8 +49,7 @@ def run_once(flags: Mapping[str, Any]) -> int:
     level = "DEBUG" if flags["debug"] else "INFO"
     node = Path(name).stem
     task = Task(str(TaskId(1, node)), 1, node, node, "run-module", found.code, uuid4().hex, args, log_level=level)
-    scheduler = resolve(registry.scheduler("local").offer.reference)()
-    return asyncio.run(_drive(scheduler, task))
+    return asyncio.run(_drive(registry, task))
 
 
 def find_module(name: str, finder: Finder) -> Found:
@@ -149,8 +148,9 @@ def _say(text: str) -> None:
     print(plain(text), file=sys.stderr, flush=True)
 
 
-async def _drive(scheduler: Scheduler, task: Task) -> int:
+async def _drive(registry: Registry, task: Task) -> int:
     """Run the task on a scheduler of its own and return the exit code."""
+    scheduler: Scheduler = resolve(registry.scheduler("local").offer.reference)()
     ear = _Ear()
     with tempfile.TemporaryDirectory(prefix="cc-run-module-") as folder:
         config = Config.load(Path.cwd()).subtree("CryoCloud.Worker")
