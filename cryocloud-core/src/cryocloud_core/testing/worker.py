@@ -160,9 +160,12 @@ class LocalWorker:
 
     @property
     def files(self) -> Files:
-        """The file service given at the start. Raises LookupError when there is none."""
+        """The file service given at the start, else the one that workers have."""
         if self._files is None:
-            raise LookupError("this worker has no file service; make it with LocalWorker(files=...)")
+            from cryocloud_core.files.service import FileService
+            from cryocloud_core.files.unpacked import Unpacking
+
+            self._files = FileService(Unpacking(Path(self.cfg["tempdir"])))
         return self._files
 
     def progress(self, percent: float) -> None:
