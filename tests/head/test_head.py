@@ -16,7 +16,7 @@ from desk import Config, Desk, Feed, chain, literal, make_head, node, nothing, u
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.errors import LockedError, StateError
 from cryocloud_core.graph.refs import Argument, ConfigRef, OptionRef, OutputRef
-from cryocloud_core.graph.workflow import Placement, Retry, WorkerKind, Workflow
+from cryocloud_core.graph.workflow import Option, Placement, Retry, WorkerKind, Workflow
 from cryocloud_core.head.lock import StateLock
 from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, RunSeen, TaskSeen
 from cryocloud_core.task import Failed, Preparation, StagingKind, Succeeded, Task
@@ -446,3 +446,37 @@ def test_a_node_that_nobody_serves_is_shown_as_blocked(tmp_path: Path) -> None:
         await running
 
     asyncio.run(run())
+
+
+def test_secrets_reach_their_task_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Options and configuration that are secret are handles in the journal; an output cannot ask for a secret."""
+    monkeypatch.setenv("DESK_TOKEN", "hush-config")
+    stolen = {"cryocloud.secret": {"env": "DESK_TOKEN"}}
+    args = {
+        "o": Argument(OptionRef("password")),
+        "c": Argument(ConfigRef("Root.token")),
+        "x": Argument(OutputRef("In", "x")),
+    }
+    options = {"password": Option("password", secret=True)}
+    flow = Workflow("flow", "", {"In": node("In"), "A": node("A", "In", args=args)}, options)
+    desk = Desk(nothing)
+    config = Config(**{"Root.token": stolen})
+    head = make_head(
+        flow, tmp_path, desk, {"In": Feed([{"x": stolen}])}, config=config, options={"password": "hush-option\n"}
+    )
+
+    assert asyncio.run(head.run()) == 0
+    assert desk.offered[0].args == {"o": "hush-option\n", "c": "hush-config", "x": stolen}
+    assert b"hush" not in b"".join(path.read_bytes() for path in tmp_path.glob("*.db*"))
+
+
+def test_a_secret_that_is_gone_fails_the_task_that_needs_it(tmp_path: Path) -> None:
+    """The error names the variable, and the run goes on."""
+    args = {"c": Argument(ConfigRef("Root.token"))}
+    flow = Workflow("flow", "", {"In": node("In"), "A": node("A", "In", args=args), "B": node("B", "In")})
+    config = Config(**{"Root.token": {"cryocloud.secret": {"env": "DESK_NO_SUCH_VARIABLE"}}})
+    head = make_head(flow, tmp_path, Desk(nothing), {"In": Feed(numbers(2))}, config=config)
+
+    assert asyncio.run(head.run()) == 1
+    assert len(head.closing) == 2
+    assert "DESK_NO_SUCH_VARIABLE" in head.closing[0]

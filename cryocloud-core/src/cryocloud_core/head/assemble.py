@@ -19,6 +19,7 @@ from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.batch import Batch
 from cryocloud_core.head.contexts import Contexts, keys_the_engine_reads
 from cryocloud_core.head.counters import Counters
+from cryocloud_core.head.hiding import hide
 from cryocloud_core.head.journal import Journal
 from cryocloud_core.head.ledger import Ledger
 from cryocloud_core.head.recovery import Recovered, replay, stored_workflows
@@ -93,7 +94,7 @@ def _add_workflows(
         contexts.add_workflow(workflow)
         kept.setdefault(workflow.name, set()).update(keys_the_engine_reads(workflow))
     for name, each in given.items():
-        contexts.add_workflow(each.workflow, options.get(name, {}))
+        contexts.add_workflow(each.workflow, hide(each.workflow, options.get(name, {}), journal.path.parent))
     return {name: Graph(each.digest, frozenset(kept[name])) for name, each in given.items()}, old
 
 

@@ -18,6 +18,7 @@ from cryocloud_core.graph.refs import Argument, ConfigRef, Literal, OptionRef
 from cryocloud_core.graph.workflow import Node
 from cryocloud_core.head.arrivals import Handler
 from cryocloud_core.head.settings import LoadInput
+from cryocloud_core.secrets import reveal
 
 #: an input that raises before it reported anything and within this time could not start at all
 START_S = 10.0
@@ -76,7 +77,7 @@ class Inputs:
 
 
 def input_args(node: Node, context: Context) -> dict[str, Any]:
-    """Return an input's arguments: literals, options and configuration; what yields nothing is the default or null."""
+    """Return an input's arguments; what yields nothing is the default or null. Raises ConfigError for a lost secret."""
     return {name: _value(argument, context) for name, argument in node.args.items()}
 
 
@@ -85,9 +86,9 @@ def _value(argument: Argument, context: Context) -> Any:
         case Literal(value):
             found = value
         case OptionRef(name):
-            found = context.options.get(name)
+            found = reveal(context.options.get(name))
         case ConfigRef(name):
-            found = context.config.get(name)
+            found = reveal(context.config.get(name))
         case _:
             found = None
     return argument.default if found is None else found

@@ -26,7 +26,7 @@ from cryocloud_core.engine.commands import (
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import CleanUpEnded, TaskEnded, TimerFired
 from cryocloud_core.engine.gate import Gate
-from cryocloud_core.errors import ResolutionError
+from cryocloud_core.errors import ConfigError, ResolutionError
 from cryocloud_core.head.cleaning import Cleaning
 from cryocloud_core.head.counters import Counters
 from cryocloud_core.head.dispatch import Dispatch
@@ -153,9 +153,9 @@ class Performer:
         """Offer one task; True when it is off our hands."""
         try:
             ready = self._dispatch.ready(task)
-        except ResolutionError as error:
+        except (ResolutionError, ConfigError) as error:
             self._taken[task.id] = task
-            asyncio.get_running_loop().call_soon(self.ended, task.id, Failed(str(error), permanent=True), None)
+            asyncio.get_running_loop().call_soon(self.ended, task.id, Failed(str(error)), None)
             return True
         if not self._scheduler.offer(ready):
             return False

@@ -100,13 +100,14 @@ class Running:
     def _make_performer(self) -> Performer:
         parts = self._parts
         blobs = Blobs(parts.journal.reader)
+        workflows = [given.workflow for given in self._given.values()]
         return Performer(
             parts.engine,
             parts.gate,
             self._scheduler,
             self._inbox,
             counters=parts.counters,
-            dispatch=Dispatch(blobs, parts.ledger, self._settings, parts.journal.start),
+            dispatch=Dispatch(blobs, parts.ledger, workflows, self._settings, parts.journal.start),
             story=self._story,
         )
 

@@ -13,7 +13,7 @@ from cryocloud_core.sdk.observed import LogRecord
 
 @frozen
 class NodeView:
-    """One node's counters over all pebbles; `pending` tasks are queued and not begun, `skipped` counts blocked ones too."""
+    """One node's counters over all pebbles; `pending` tasks are not begun, `skipped` counts blocked ones too."""
 
     workflow: str
     name: str
