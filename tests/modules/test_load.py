@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -339,3 +340,19 @@ def test_one_loader_serves_the_process(tmp_path: Path) -> None:
     with loading.importable(str(tmp_path)):
         assert loading.process_loader() is loading.process_loader()
     del sys.modules[module.__name__]
+
+
+def test_an_input_may_import_its_neighbours_as_long_as_it_runs(tmp_path: Path) -> None:
+    """An input imports from beside its file in its own thread, long after it was loaded."""
+    write(tmp_path / "tools.py", "N = 1\n")
+    text = "def start(handler, args, stop_event):\n    import tools\n    args['n'] = tools.N\n"
+    path = write(tmp_path / "in.py", text)
+    program = (
+        "import sys, threading\nfrom cryocloud_core.modules.load import load_for_good\n"
+        "from cryocloud_core.task import Code\nargs = {}\n"
+        "module = load_for_good(Code(path=sys.argv[1]))\n"
+        "thread = threading.Thread(target=module.start, args=(None, args, None))\n"
+        "thread.start()\nthread.join()\nsys.exit(args['n'] + 40)\n"
+    )
+
+    assert subprocess.run([sys.executable, "-P", "-c", program, str(path)], check=False).returncode == 41

@@ -22,7 +22,7 @@ from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.head import Head
 from cryocloud_core.head.settings import RunSettings, Told, default_state_dir
 from cryocloud_core.head.view import RunView
-from cryocloud_core.modules.load import load
+from cryocloud_core.modules.load import load_for_good
 from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.registry import Registry, resolve
 
@@ -132,7 +132,7 @@ class Run:
             scheduler,
             config=self.files[0].config,
             options={flow.name: file.options for flow, file in zip(self.workflows, self.files, strict=True)},
-            load_input=load,
+            load_input=load_for_good,
             is_ours=lambda path: is_ours(Path(path)),
             hooks=self.registry.hook,
             listener=self._told,

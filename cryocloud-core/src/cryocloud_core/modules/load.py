@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 import traceback
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -45,6 +45,8 @@ class ModuleLoader:
     """
 
     registry: Registry | None = None
+    #: what stays open until the process ends
+    kept_open: ExitStack = field(factory=ExitStack, init=False)
     _files: dict[str, _LoadedFile] = field(factory=dict, init=False)
     _lock: threading.RLock = field(factory=threading.RLock, init=False)
     _finder: NeighbourFinder = field(init=False)
@@ -118,6 +120,17 @@ def load(code: Code) -> ModuleType:
 def importable(directory: str) -> AbstractContextManager[None]:
     """Let file modules of `directory` import their neighbours in a `with` block (around `process_task`, `start`)."""
     return process_loader().importable(directory)
+
+
+def load_for_good(code: Code) -> ModuleType:
+    """Return an input's module, with what lies beside its file importable from now on. Raises ModuleError.
+
+    An input runs in a thread for as long as its head, so there is no block to leave.
+    """
+    module = load(code)
+    if code.path is not None:
+        process_loader().kept_open.enter_context(importable(home(code.path)))
+    return module
 
 
 def home(path: str) -> str:
