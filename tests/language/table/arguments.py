@@ -205,6 +205,16 @@ CASES = (
         """,
         args={"A": {"x": 1.5, "y": "m1", "z": "Worker-m1_1", "src": 50, "dir": "head"}},
     ),
+    Case(
+        "what the parent used",
+        """
+        {"module": "work", "name": "P", "downstreamOf": ["In"]},
+        {"module": "work", "name": "A", "downstreamOf": ["P"], "args": {
+            "x": {"stat": "parent.cpu_time"}, "y": {"stat": "parent.max_memory"}, "z": {"stat": "In.runtime"}}}
+        """,
+        args={"A": {"x": 0.5, "y": 4096, "z": None}},
+        notes=("argument 'z' is null",),
+    ),
     _delivered("a statistic of a node that was skipped is null and told", '{"stat": "K.node"}', None, _NULL),
     _delivered("a statistic that does not exist", '{"stat": "P.runtim"}', None, problems=("E24",)),
     # forms that are wrong

@@ -44,8 +44,8 @@ class Case:
     after attempt; `order` names nodes in the order their tasks end while several are open (both ways round
     when it is empty); `workers` run at once; the pebble is given up while `cancel` runs.
 
-    Then: the codes of `problems`, exactly, in document order, and `says`, texts that they contain; the
-    `states` of labels, `result` of each pebble, `starts` in order, `args` and `staged` of labels' tasks,
+    Then: the codes of `problems`, exactly, in document order, and `says`, texts that they contain; what the
+    command line `refuses` about the options; the `states` of labels, `result` of each pebble, `starts` in order, `args` and `staged` of labels' tasks,
     `attempts` and most tasks at once (`at_once`) of nodes, `waits` before repeats in seconds, `notes`
     contained one each in the run's warnings, exactly, in order, `cleaned` bases of removed tempdirs, and the
     outputs (`returned`) of nodes.
@@ -72,6 +72,7 @@ class Case:
 
     problems: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
+    refuses: str = ""
     states: Mapping[str, str] = field(factory=dict)
     result: str | tuple[str, ...] = "success"
     starts: tuple[str, ...] | None = None

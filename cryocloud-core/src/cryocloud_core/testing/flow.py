@@ -82,7 +82,7 @@ class Flow:
                 self.at,
                 found,
                 outcome or Succeeded(),
-                Stats(machine, f"Worker-{machine}_1", runtime_s=1.5),
+                Stats(machine, f"Worker-{machine}_1", runtime_s=1.5, cpu_time_s=0.5, max_memory_bytes=4096),
             )
         )
 

@@ -15,6 +15,7 @@ from attrs import define, field
 from cryocloud_core.engine.commands import CancelTask, CleanUp, Command, SetTimer, StartTask
 from cryocloud_core.engine.debts import CLEAN_UP_TIMER
 from cryocloud_core.engine.gate import Gate
+from cryocloud_core.errors import OptionError
 from cryocloud_core.graph.draft import Draft, Found, Linked, Missing, Wanted
 from cryocloud_core.graph.load import link, parse
 from cryocloud_core.graph.options import read_option
@@ -65,8 +66,7 @@ class Play:
     @classmethod
     def of(cls, case: Case, draft: Draft, workflow: Workflow, *, last_first: bool = False) -> Play:
         """Return a play of a linked workflow."""
-        unread = {name: read_option(option, case.options.get(name), _no_file) for name, option in draft.options.items()}
-        play = cls(case, Flow.of(workflow, options=unread, config=dict(case.config)), last_first)
+        play = cls(case, Flow.of(workflow, options=_read_options(case, draft), config=dict(case.config)), last_first)
         for node in workflow.nodes.values():
             if node.max_parallel is not None:
                 play.gate.limit(workflow.name, node.name, node.max_parallel)
@@ -166,6 +166,10 @@ def label_of(task: Task) -> str:
     return label(task.pebble, f"{task.node}{part}{firing}")
 
 
+def _read_options(case: Case, draft: Draft) -> dict[str, Any]:
+    return {name: read_option(option, case.options.get(name), _no_file) for name, option in draft.options.items()}
+
+
 def _no_file(_path: str) -> None:
     return None
 
@@ -177,7 +181,9 @@ def differences(case: Case, modules: Mapping[str, Any], flags: tuple[str, ...] =
     """Return everything in which a case and the system disagree, one line each; empty when it holds."""
     draft, linked = load(case, modules, flags)
     found = list(_problem_differences(case, linked.problems))
-    if found or linked.workflow is None:
+    if case.refuses:
+        found.extend(_option_differences(case, draft))
+    if found or case.refuses or linked.workflow is None:
         return found
     for last_first in (False,) if case.order else (False, True):
         play = Play.of(case, draft, linked.workflow, last_first=last_first)
@@ -200,6 +206,16 @@ def _problem_differences(case: Case, problems: tuple[Problem, ...]) -> Iterator[
             yield f"no problem says {part!r}"
     if text and any(problem.code not in case.problems for problem in told):
         yield text
+
+
+def _option_differences(case: Case, draft: Draft) -> Iterator[str]:
+    try:
+        values = _read_options(case, draft)
+    except OptionError as error:
+        if case.refuses not in str(error):
+            yield f"the command line is refused with {error}, expected {case.refuses!r}"
+    else:
+        yield f"the command line gives {values}, expected {case.refuses!r}"
 
 
 def _play_differences(case: Case, play: Play) -> Iterator[str]:
