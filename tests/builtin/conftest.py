@@ -9,6 +9,7 @@ import pytest
 
 from cryocloud_core.files.service import FileService
 from cryocloud_core.files.unpacked import Unpacking
+from cryocloud_core.testing.inputs import RecordingHandler
 from cryocloud_core.testing.worker import LocalWorker
 
 HOSTILE = (
@@ -37,3 +38,17 @@ def worker(tmp_path: Path) -> Iterator[LocalWorker]:
 def hostile(request: pytest.FixtureRequest) -> str:
     """Give file names with spaces, line breaks, shell and URL characters, and bytes that are no UTF-8."""
     return str(request.param)
+
+
+@pytest.fixture
+def src(tmp_path: Path) -> Path:
+    """Give an empty directory to watch."""
+    made = tmp_path / "in"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def handler() -> RecordingHandler:
+    """Give a handler whose arrivals are committed at once."""
+    return RecordingHandler()
