@@ -6,6 +6,7 @@ journal; every error of a start is a StateError of one line that names the file.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,8 @@ WAITABLE: Final = frozenset(
     }
 )
 
+#: how the kernel writes spaces and line ends in a path
+_OCTAL = re.compile(r"\\([0-7]{3})")
 #: pages of WAL before a commit also writes them back: 16 MiB, so that few commits pay for it
 _CHECKPOINT_PAGES = 4_000
 _BUSY_S = 10.0
@@ -53,7 +56,7 @@ def disk_type(path: Path, mountinfo: str | None = None) -> str:
         fields = front.split(" ")
         if len(fields) < 5 or not back:
             continue
-        mount = Path(fields[4].encode("utf-8", "surrogateescape").decode("unicode_escape"))
+        mount = Path(_OCTAL.sub(lambda match: chr(int(match[1], 8)), fields[4]))
         if real.is_relative_to(mount) and len(mount.parts) >= best:
             best, found = len(mount.parts), back.split(" ", 1)[0]
     return found

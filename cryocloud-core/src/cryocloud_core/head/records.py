@@ -104,7 +104,8 @@ class Records:
     def _rotate(self) -> None:
         """Put a file that is full aside and begin a new one."""
         path = self._directory / RECORDS_FILE
-        if path.stat().st_size < self._rotate_bytes:
+        wal = path.with_name(f"{RECORDS_FILE}-wal")
+        if path.stat().st_size + (wal.stat().st_size if wal.exists() else 0) < self._rotate_bytes:
             return
         self._connection.close()
         old = self._directory / OLD_RECORDS_FILE
