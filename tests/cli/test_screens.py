@@ -36,7 +36,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_plain_lines_tell_what_a_person_wants_to_know(busy: RunView) -> None:
-    """Arrivals, ends, failures and warnings are lines; successes and routine records are none."""
+    """Arrivals, ends and warnings are lines; the ends of tasks and routine records are none."""
     stream = io.StringIO()
     screen = LineScreen(stream)
     screen.warned('coast.json:1:2: W04 key "maxParallel" treated as "max_parallel"')
@@ -49,10 +49,9 @@ def test_plain_lines_tell_what_a_person_wants_to_know(busy: RunView) -> None:
         'coast.json:1:2: W04 key "maxParallel" treated as "max_parallel"',
         "goes on with 3 pebbles",
         "00:00:00 pebble 1 arrived at In",
-        "00:00:00 pebble 1 Wind: error: no band …",
         r"00:00:00 WARNING pebble 1 Wind: odd\x1b[2J",
         "00:00:00 pebble 1 ended: error: no band",
-        "12 pebbles done, 1 failed, 7 open in 1:06:40",
+        "12 pebbles done (1 failed), 7 open in 1:06:40",
         "pebble 1 Wind: error: no band",
     ]
 
@@ -112,7 +111,7 @@ def test_the_live_picture_is_drawn_and_replaced(busy: RunView, hostile: RunView)
     assert drawn.startswith("goes on with [red]3[/red]")
     assert "\x1b]0;" not in drawn
     assert drawn.rstrip().endswith("the end [red]")
-    assert "12 pebbles done, 1 failed, 7 open" in drawn
+    assert "12 pebbles done (1 failed), 7 open" in drawn
 
 
 def test_a_run_that_never_started_leaves_the_terminal_alone() -> None:
@@ -125,12 +124,14 @@ def test_a_run_that_never_started_leaves_the_terminal_alone() -> None:
 
 def test_summary_counts_one_pebble_right() -> None:
     """One pebble is not pebbles."""
-    assert summary(RunView(("w",), "stopped", 61, 0, pebbles_done=1)) == "1 pebble done, 0 failed in 1:01"
+    assert summary(RunView(("w",), "stopped", 61, 0, pebbles_done=1)) == "1 pebble done in 1:01"
 
 
-@pytest.mark.parametrize("record", [RECORDS[0], RECORDS[3], RECORDS[5]], ids=["run", "success", "info"])
+@pytest.mark.parametrize(
+    "record", [RECORDS[0], RECORDS[2], RECORDS[3], RECORDS[5]], ids=["run", "error", "success", "info"]
+)
 def test_what_is_not_worth_a_line(record: RunSeen | TaskSeen | LogRecord) -> None:
-    """Routine is silent."""
+    """Routine is silent, and so is the end of a task: the log tells of those that failed."""
     assert line_of(record) is None
 
 

@@ -103,9 +103,10 @@ def heading(name: str, width: int) -> Line:
 def title(view: RunView, width: int) -> Line:
     """Return the first line: what runs, in which state, since when, how much and how fast."""
     name = plain(", ".join(view.workflows)) or "no workflow"
+    failed = f" ({count(view.pebbles_failed)} failed)" if view.pebbles_failed else ""
     facts = [
         duration(view.at - view.started_at),
-        f"{count(view.pebbles_open)} open, {count(view.pebbles_done)} done, {count(view.pebbles_failed)} failed",
+        f"{count(view.pebbles_open)} open, {count(view.pebbles_done)} done{failed}",
         rate(view.tasks_per_s),
     ]
     state = plain(view.state)

@@ -1,7 +1,7 @@
 """A run as plain lines, for a pipe or a log file: what arrived, what ended, what failed, what waits for long.
 
-Laws: one event, one line, starting with the time of day; a task that succeeded says nothing; a wait is told
-once when it has lasted `LONG_S` and once when it is over.
+Laws: one event, one line, starting with the time of day; the end of a task says nothing, for the log tells of each
+that failed; a wait is told once when it has lasted `LONG_S` and once when it is over.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cryocloud_core.cli.spout import Spout
 from cryocloud_core.cli.text import count, duration, first_line, plain
 from cryocloud_core.head.settings import Told
 from cryocloud_core.head.view import BlockedView, RunView
-from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, TaskSeen
+from cryocloud_core.sdk.observed import LogRecord, PebbleSeen
 
 #: A wait shorter than this is the ordinary course of things.
 LONG_S = 10.0
@@ -68,11 +68,6 @@ def line_of(record: Told) -> str | None:
         case PebbleSeen():
             why = f": {first_line(record.error)}" if record.error else ""
             return f"{clock(record.at)} pebble {record.pebble} ended: {plain(record.result)}{why}"
-        case TaskSeen(outcome="success"):
-            return None
-        case TaskSeen():
-            why = f": {first_line(record.error)}" if record.error else ""
-            return f"{clock(record.at)} pebble {record.pebble} {plain(record.node)}: {record.outcome}{why}"
         case LogRecord() if record.level in TOLD_LEVELS:
             where = f"pebble {record.pebble} " if record.pebble else ""
             node = f"{plain(record.node)}: " if record.node else ""
@@ -92,10 +87,11 @@ def line_of_wait(wait: Wait, at: float) -> str:
 
 def summary(view: RunView) -> str:
     """Return the one line that says what a run came to."""
-    done, failed = count(view.pebbles_done), count(view.pebbles_failed)
+    failed = f" ({count(view.pebbles_failed)} failed)" if view.pebbles_failed else ""
     waiting = f", {count(view.pebbles_open)} open" if view.pebbles_open else ""
     plural = "" if view.pebbles_done == 1 else "s"
-    return f"{done} pebble{plural} done, {failed} failed{waiting} in {duration(view.at - view.started_at)}"
+    took = duration(view.at - view.started_at)
+    return f"{count(view.pebbles_done)} pebble{plural} done{failed}{waiting} in {took}"
 
 
 class LineScreen:
