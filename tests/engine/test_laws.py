@@ -97,7 +97,7 @@ class Driver:
 
     def run(self) -> Flow:
         """Drive one pebble to its end and return the flow."""
-        self.flow.arrive()
+        self.arrive()
         steps = 0
         while 1 in self.flow.engine.pebbles:
             choices = list(self._deliverable())
@@ -108,6 +108,14 @@ class Driver:
             if self._faults:
                 self._disturb()
         return self.flow
+
+    def arrive(self) -> None:
+        """The pebble arrives."""
+        self.flow.arrive()
+
+    def outcome_of(self, task: str) -> Outcome:
+        """Return how the case ends a task."""
+        return self._case.outcomes[self.flow.tasks[task].node]
 
     def _deliverable(self) -> Iterator[tuple[str, str]]:
         pebble = self.flow.engine.pebbles[1]
@@ -124,8 +132,7 @@ class Driver:
             misfortunes: list[Outcome] = [Lost("m1", "killed"), Declined("no module", "m1")]
             self.flow.end(name, self._chance.choice(misfortunes))
         else:
-            outcome = self._case.outcomes[self.flow.tasks[name].node]
-            self.flow.end(name, outcome, machine=self._chance.choice(["m1", "m2"]))
+            self.flow.end(name, self.outcome_of(name), machine=self._chance.choice(["m1", "m2"]))
 
     def _disturb(self) -> None:
         """Repeat an old delivery, give up, or lose the engine and replay it."""

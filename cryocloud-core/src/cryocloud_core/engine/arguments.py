@@ -59,7 +59,7 @@ class Reader:
     def producer(self, node: str, key: str | None) -> NodeRun | None:
         """Return the run that a reference means, None when it did not run."""
         if node != PARENT:
-            found = self.pebble.find(self.run, node)
+            found = self.run.scope.find(node)
             return found if found is not None and found.ran else None
         if self.run.fired_by is not None:
             return self.run.fired_by
@@ -140,15 +140,18 @@ def _staging(reader: Reader, name: str, argument: Argument, value: Any) -> Stagi
         raise ResolutionError(
             f"the base of a tempdir must be a path, got {type(value).__name__}", subject=f"argument {name!r}"
         )
-    return Staging(name, argument.preparation, (_origin(reader, argument.source),))
+    return Staging(name, argument.preparation, _origins(reader, argument.source))
 
 
-def _origin(reader: Reader, source: Source) -> str:
+def _origins(reader: Reader, source: Source) -> tuple[str, ...]:
+    """Return where the paths of a value lie: one machine, or one for each item of a merged list."""
+    head = reader.pebble.machine
     if isinstance(source, OutputRef):
         maker = reader.producer(source.node, source.key)
         if maker is not None and maker.stats is not None and maker.outputs.get(source.key) is not None:
-            return maker.stats.node
-    return reader.pebble.machine
+            made_on = maker.stats.node
+            return (made_on,) if isinstance(made_on, str) else tuple(machine or head for machine in made_on)
+    return (head,)
 
 
 def _workdir(reader: Reader) -> str | None:

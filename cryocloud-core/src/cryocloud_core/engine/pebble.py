@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
@@ -17,6 +17,9 @@ from cryocloud_core.engine.plan import Plan
 from cryocloud_core.errors import TransitionError
 from cryocloud_core.graph.workflow import Node
 from cryocloud_core.task import Stats, Task, TaskId
+
+if TYPE_CHECKING:
+    from cryocloud_core.engine.splits import FoldedStats, Region
 
 
 class State(Enum):
@@ -32,6 +35,8 @@ class State(Enum):
     CANCELLING = "cancelling"
     #: an attempt failed, the next one waits for its time
     BACKOFF = "backoff"
+    #: a node of an open split region: its parts run, it settles when they are folded
+    SPLIT = "split"
     SUCCESS = "success"
     ERROR = "error"
     TIMEOUT = "timeout"
@@ -55,6 +60,10 @@ class Trigger(Enum):
     BLOCK = "block"
     #: its task could not be built
     UNRESOLVED = "unresolved"
+    #: its split region opened
+    SPLIT = "split"
+    #: the list to split is empty
+    EMPTY = "empty"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     TIMED_OUT = "timed out"
@@ -85,6 +94,13 @@ TRANSITIONS: Final[dict[tuple[State, Trigger], State]] = {
     (State.WAITING, Trigger.BLOCK): State.BLOCKED,
     (State.WAITING, Trigger.UNRESOLVED): State.ERROR,
     (State.WAITING, Trigger.CANCEL): State.BLOCKED,
+    (State.WAITING, Trigger.SPLIT): State.SPLIT,
+    (State.WAITING, Trigger.EMPTY): State.SUCCESS,
+    (State.POSTPONED, Trigger.SPLIT): State.SPLIT,
+    (State.POSTPONED, Trigger.SKIP): State.SKIPPED,
+    (State.POSTPONED, Trigger.EMPTY): State.SUCCESS,
+    (State.SPLIT, Trigger.SKIP): State.SKIPPED,
+    **{(State.SPLIT, trigger): state for trigger, state in _ENDED.items()},
     (State.POSTPONED, Trigger.RUN): State.RUNNING,
     (State.POSTPONED, Trigger.UNRESOLVED): State.ERROR,
     (State.POSTPONED, Trigger.CANCEL): State.BLOCKED,
@@ -122,16 +138,32 @@ class Phase(Enum):
 
 @define(eq=False)
 class Scope:
-    """The nodes that run together: the pebble's own, or those of one firing of a global handler.
+    """The nodes that run together: the pebble's own, those of one firing of a global handler, or of one split part.
 
-    `name` is empty for the pebble's own and `#2` for its second firing; `cause` is the run whose failure
-    fired it.
+    `name` is empty for the pebble's own, `#2` for its second firing and `.3` for a part; `outer` is the
+    scope whose results it sees after its own; `cause` is the run whose failure fired it.
     """
 
     name: str = ""
+    outer: Scope | None = None
     firing: int | None = None
     cause: NodeRun | None = None
+    part: int | None = None
+    region: Region | None = None
+    #: of a part: its runs that have not settled; `open` counts those of the main phase
+    left: int = 0
+    open: int = 0
     runs: dict[str, NodeRun] = field(factory=dict)
+
+    def find(self, name: str) -> NodeRun | None:
+        """Return the run of a node in this scope or the ones around it."""
+        scope: Scope | None = self
+        while scope is not None:
+            run = scope.runs.get(name)
+            if run is not None:
+                return run
+            scope = scope.outer
+        return None
 
 
 @define(eq=False)
@@ -146,7 +178,7 @@ class NodeRun:
     #: its children know that it settled
     told: bool = False
     outputs: dict[str, Any] = field(factory=dict)
-    stats: Stats | None = None
+    stats: Stats | FoldedStats | None = None
     error: str = ""
     #: of a blocked node: the result upstream that blocks it
     cause: State | None = None
@@ -158,6 +190,10 @@ class NodeRun:
     losses: int = 0
     task: Task | None = None
     due_at: float = 0.0
+    #: of a node whose split region was opened: the region
+    region: Region | None = None
+    #: of a part's run: it was told to end and has not answered
+    ending: bool = False
 
     @property
     def is_final(self) -> bool:
@@ -217,7 +253,7 @@ class Pebble:
 
     def task_id(self, run: NodeRun) -> str:
         """Return the id of the run's current attempt."""
-        return str(TaskId(self.id, run.node.name, run.attempt, firing=run.scope.firing))
+        return str(TaskId(self.id, run.node.name, run.attempt, run.scope.part, run.scope.firing))
 
     def is_late(self, run: NodeRun) -> bool:
         """True for deferred nodes and everything after them."""
@@ -227,9 +263,18 @@ class Pebble:
         """Return the runs of a run's parents in document order; parents that can never run for it are left out."""
         if run.node.name in self.plan.handlers and run.scope.cause is not None:
             return [run.scope.cause]
-        found = (run.scope.runs.get(name) or self.main.runs.get(name) for name in run.node.parents)
-        return [parent for parent in found if parent is not None]
+        found = map(run.scope.find, run.node.parents)
+        return [parent for parent in found if parent is not None and not self.passes_over(run, parent)]
 
-    def find(self, run: NodeRun, name: str) -> NodeRun | None:
-        """Return the run a reference of `run` to node `name` means: of its own scope first, then of the pebble."""
-        return run.scope.runs.get(name) or self.main.runs.get(name)
+    def passes_over(self, run: NodeRun, parent: NodeRun) -> bool:
+        """True for a merge and a deferred parent in its own region: it does not wait for it, nor hear of it."""
+        return run.node.merge and self.is_late(parent) and not self.is_late(run)
+
+    def scopes(self) -> list[Scope]:
+        """Return every scope that has runs: the pebble's own, the firings, the parts that live."""
+        return [self.main, *self.firings, *(scope for region in self.regions() for scope in region.live.values())]
+
+    def regions(self) -> list[Region]:
+        """Return every split region that was opened, in document order."""
+        runs = (run for scope in (self.main, *self.firings) for run in scope.runs.values())
+        return [run.region for run in runs if run.region is not None and run.node.name == run.region.plan.split]

@@ -1,7 +1,8 @@
 """Going on in a newer graph: what of a pebble is carried over.
 
 Laws: a node that settled keeps its state and its values; it must still exist with the same module; all
-other nodes start from waiting, and attempts go on counting so that no task id is given twice.
+other nodes start from waiting, and attempts go on counting so that no task id is given twice. An open
+split region is carried over whole or not at all.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ from collections.abc import Iterable
 from cryocloud_core.engine.debts import used_at_birth
 from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, Scope, State, worst
 from cryocloud_core.engine.plan import Plan
+from cryocloud_core.engine.splits import Region
 from cryocloud_core.graph.workflow import Node
 
 
 def why_not(pebble: Pebble, plan: Plan) -> str:
     """Return why a pebble cannot go on in another graph, empty when it can."""
+    for region in pebble.regions():
+        reason = _why_not_region(region, plan)
+        if reason:
+            return f"the split at {region.plan.split!r} {reason}"
     for scope in (pebble.main, *pebble.firings):
         for run in scope.runs.values():
             if run.ran:
@@ -27,8 +33,23 @@ def why_not(pebble: Pebble, plan: Plan) -> str:
     return ""
 
 
+def _why_not_region(region: Region, plan: Plan) -> str:
+    if not region.live:
+        return ""
+    if region.folded or region.stopping:
+        return "is ending; let it end first"
+    newer = plan.regions.get(region.plan.split)
+    if newer is None or newer.merge != region.plan.merge or _shape(newer.nodes) != _shape(region.plan.nodes):
+        return "is under way, and its nodes are not the same in the new workflow"
+    return ""
+
+
+def _shape(nodes: Iterable[Node]) -> list[tuple[str, str, tuple[str, ...], bool]]:
+    return [(node.name, node.module, node.parents, node.deferred) for node in nodes]
+
+
 def carry_over(pebble: Pebble, digest: str, plan: Plan) -> list[NodeRun]:
-    """Put a pebble into another graph and return the runs to look at, in document order."""
+    """Put a pebble into another graph and return the runs to look at, outer ones first, in document order."""
     for run in pebble.tasks.values():
         used_at_birth(pebble, run)
     pebble.workflow, pebble.plan = digest, plan
@@ -38,7 +59,11 @@ def carry_over(pebble: Pebble, digest: str, plan: Plan) -> list[NodeRun]:
     _refill(pebble.main, plan.main)
     for scope in pebble.firings:
         _refill(scope, plan.handlers[_handler(scope)])
-    runs = [run for scope in (pebble.main, *pebble.firings) for run in scope.runs.values()]
+    for region in pebble.regions():
+        region.plan = plan.regions.get(region.plan.split, region.plan)
+        for scope in region.live.values():
+            _refill(scope, region.plan.nodes)
+    runs = [run for scope in pebble.scopes() for run in scope.runs.values()]
     _recount(pebble, runs)
     return [run for run in runs if not run.is_final]
 
@@ -52,7 +77,7 @@ def _refill(scope: Scope, nodes: Iterable[Node]) -> None:
     scope.runs = {}
     for node in nodes:
         run = old.get(node.name)
-        if run is not None and run.is_final and run.node.module == node.module:
+        if run is not None and (run.is_final or run.state is State.SPLIT) and run.node.module == node.module:
             run.node = node
         else:
             run = NodeRun(node, scope, attempt=0 if run is None else run.attempt)
@@ -63,7 +88,10 @@ def _recount(pebble: Pebble, runs: list[NodeRun]) -> None:
     """Count what is open again and work the result out anew."""
     for run in runs:
         run.unsettled = sum(not parent.told for parent in pebble.parents_of(run))
-    pebble.open_late = sum(pebble.is_late(run) for run in runs if not run.is_final)
-    pebble.open_main = sum(not run.is_final for run in runs) - pebble.open_late
+    late = [pebble.is_late(run) for run in runs if not run.is_final and run.state is not State.SPLIT]
+    late += [region.is_late(pebble.plan.late) for region in pebble.regions() if not region.folded]
+    pebble.open_late = sum(late)
+    pebble.open_main = len(late) - pebble.open_late
     results = [run.state for run in runs if run.ran and not pebble.is_late(run)]
-    pebble.result = worst([State.CANCELLED if pebble.given_up else State.SUCCESS, *results])
+    ended = [region.result for region in pebble.regions()]
+    pebble.result = worst([State.CANCELLED if pebble.given_up else State.SUCCESS, *results, *ended])

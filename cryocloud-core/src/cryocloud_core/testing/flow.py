@@ -22,7 +22,7 @@ from cryocloud_core.engine.events import (
 )
 from cryocloud_core.graph.refs import Argument, Literal
 from cryocloud_core.graph.workflow import Node, NodeKind, Workflow
-from cryocloud_core.task import Code, Failed, Outcome, Preparation, StagingKind, Stats, Succeeded, Task
+from cryocloud_core.task import Code, Failed, Outcome, Preparation, StagingKind, Stats, Succeeded, Task, TaskId
 
 #: the accepted results of `runOn: always`
 ALWAYS = frozenset({"success", "error", "timeout", "cancelled"})
@@ -78,7 +78,7 @@ class Flow:
         self.at += 1
         return self.when(
             TaskEnded(
-                int(found.split("/")[0]),
+                TaskId.parse(found).pebble,
                 self.at,
                 found,
                 outcome or Succeeded(),

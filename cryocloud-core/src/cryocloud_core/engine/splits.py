@@ -1,0 +1,170 @@
+"""A split region while it is open: its parts, what they returned, and how they are folded.
+
+Laws: results are kept in columns in the order of the list, null where a part has none; a part that has
+settled leaves nothing but its place in the columns; whether a region is done is known from counters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import define, field, frozen
+
+from cryocloud_core.engine.pebble import BADNESS, FAILURES, NodeRun, Scope, State, worst
+from cryocloud_core.engine.plan import RegionPlan
+from cryocloud_core.graph.workflow import Node
+from cryocloud_core.task import Stats, Task
+
+#: parts that may be in work at once; each one that settles starts the next
+WINDOW = 500
+
+
+@frozen
+class FoldedStats:
+    """The statistics of all parts of a node: machines and workers in order, times summed, memory the highest."""
+
+    node: list[str | None]
+    worker: list[str | None]
+    priority: int
+    runtime_s: float
+    cpu_time_s: float
+    max_memory_bytes: int
+
+
+@define(eq=False)
+class Column:
+    """What one node came to in every part: each output key's values in order, and its statistics."""
+
+    length: int
+    priority: int
+    values: dict[str, list[Any]] = field(factory=dict)
+    machines: list[str | None] = field(factory=list)
+    workers: list[str | None] = field(factory=list)
+    runtime_s: float = 0.0
+    cpu_time_s: float = 0.0
+    max_memory_bytes: int = 0
+    results: set[State] = field(factory=set)
+
+    @classmethod
+    def of(cls, node: Node, length: int) -> Column:
+        """Return an empty column; every declared output is a list from the start."""
+        column = cls(length, node.priority)
+        column.values = {key: [None] * length for key in node.outputs}
+        column.machines, column.workers = [None] * length, [None] * length
+        return column
+
+    def put(self, part: int, run: NodeRun) -> None:
+        """Keep what a part's run returned."""
+        if not run.ran:
+            return
+        self.results.add(run.state)
+        for key, value in run.outputs.items():
+            values = self.values.get(key)
+            if values is None:
+                values = self.values[key] = [None] * self.length
+            values[part] = value
+        if isinstance(run.stats, Stats):
+            self.machines[part], self.workers[part] = run.stats.node, run.stats.worker
+            self.runtime_s += run.stats.runtime_s
+            self.cpu_time_s += run.stats.cpu_time_s
+            self.max_memory_bytes = max(self.max_memory_bytes, run.stats.max_memory_bytes)
+
+    def stats(self) -> FoldedStats:
+        """Return the statistics of all parts together."""
+        return FoldedStats(
+            self.machines, self.workers, self.priority, self.runtime_s, self.cpu_time_s, self.max_memory_bytes
+        )
+
+
+@define(eq=False)
+class Region:
+    """One split of one pebble.
+
+    `outer` is the run of the split node around the parts; `task` the task it would have been, its
+    arguments resolved once; `items` the list.
+    """
+
+    plan: RegionPlan
+    outer: NodeRun
+    task: Task
+    items: list[Any]
+    columns: dict[str, Column]
+    live: dict[int, Scope] = field(factory=dict)
+    opened: int = 0
+    #: parts that have unsettled runs of the main phase
+    active: int = 0
+    #: opened parts whose merge node has not settled
+    unmerged: int = 0
+    #: runs that were told to end and have not ended
+    ending: int = 0
+    #: no further part is opened
+    stopping: bool = False
+    folded: bool = False
+    result: State = State.SUCCESS
+    error: str = ""
+    #: (global handler, failed node) pairs that have fired
+    fired: set[tuple[str, str]] = field(factory=set)
+
+    @classmethod
+    def of(cls, plan: RegionPlan, outer: NodeRun, task: Task, late: frozenset[str]) -> Region:
+        """Return a region that has not opened a part yet."""
+        argument = outer.node.split_on
+        assert argument is not None
+        items = task.args[argument]
+        columns = {
+            n.name: Column.of(n, len(items)) for n in plan.nodes if n.name in plan.columns and n.name not in late
+        }
+        return cls(plan, outer, task, items, columns)
+
+    def is_late(self, late: frozenset[str]) -> bool:
+        """True when the region is folded in the deferred phase; `late` are the nodes that run then."""
+        return (self.plan.merge or self.plan.split) in late
+
+    @property
+    def may_open(self) -> bool:
+        """True while there is an item left and room in the window."""
+        return not self.stopping and self.opened < len(self.items) and self.active < WINDOW
+
+    @property
+    def is_done(self) -> bool:
+        """True when nothing more can come: all that is folded has settled, or all parts have."""
+        if self.folded or not (self.stopping or self.opened == len(self.items)):
+            return False
+        waits = self.active if self.plan.merge is None else self.unmerged
+        return waits == 0 and self.ending == 0
+
+    def keep(self, run: NodeRun) -> None:
+        """Keep what a part's run came to; the first failure's text stays."""
+        assert run.scope.part is not None
+        if run.node.name in self.columns and not self.folded:
+            self.columns[run.node.name].put(run.scope.part, run)
+        if run.state in FAILURES and not self.error:
+            self.error = run.error
+
+    def part_args(self, part: int) -> dict[str, Any]:
+        """Return the arguments of the split node in one part."""
+        argument = self.outer.node.split_on
+        assert argument is not None
+        return {**self.task.args, argument: self.items[part]}
+
+    def fold(self, run: NodeRun) -> State:
+        """Give an outer run what its parts came to, and return the state it settles in."""
+        column = self.columns.get(run.node.name)
+        if column is None:
+            return State.SKIPPED
+        run.outputs, run.stats = column.values, column.stats()
+        if run.node.name != self.plan.merge:
+            return worst([State.SUCCESS, *column.results])
+        if self.result is not State.SUCCESS:
+            run.error = self.error or self.result.value
+            run.outputs = {**column.values, "error": run.error}
+        return self.result
+
+    def merged(self, run: NodeRun) -> bool:
+        """Note that a part's merge node settled; False when the fold cannot be a success any more."""
+        self.unmerged -= 1
+        if run.state in (State.SUCCESS, State.SKIPPED):
+            return True
+        state = run.state if run.state in BADNESS else (run.cause or State.ERROR)
+        self.result = worst([self.result, state])
+        return False
