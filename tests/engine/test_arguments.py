@@ -142,3 +142,14 @@ def test_the_keys_caller_and_order_of_an_arrival_are_ignored() -> None:
     flow.arrive(values={"caller": "In", "_order": "x"})
 
     assert flow.args("A") == {"c": "none"}
+
+
+def test_a_loop_and_the_declared_outputs_go_with_the_task() -> None:
+    """The worker calls the module once for each item and must know what an empty list returns."""
+    flow = Flow(
+        node("In"), node("A", "In", args={"b": Argument(Literal([1, 2]))}, loop="b", outputs={"x": "", "y": ""})
+    )
+    flow.arrive()
+
+    assert flow.tasks["1/A/1"].loop == "b"
+    assert flow.tasks["1/A/1"].outputs == ("x", "y")

@@ -129,6 +129,7 @@ def build_task(reader: Reader) -> Task:
         timeout_s=node.timeout_s,
         workdir=_workdir(reader),
         staging=staging,
+        loop=node.loop,
         outputs=tuple(node.outputs),
     )
 
