@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cryocloud_core.testing.worker import LocalWorker, takes_cancel_event
+from cryocloud_core.testing.worker import LocalWorker
 
 
 def _module(process_task: Callable[..., Any]) -> Any:
@@ -74,25 +75,13 @@ def test_what_a_run_would_not_accept_is_refused(returned: object) -> None:
         LocalWorker().run(_module(lambda worker, task: returned), {})
 
 
-@pytest.mark.parametrize(("returned", "outputs"), [((100, None), {}), ({"a": 1}, {"a": 1}), ([100.0, {}], {})])
-def test_every_accepted_form_gives_a_map(returned: object, outputs: dict[str, Any]) -> None:
-    """`(100, map)`, `(100, None)` and a bare map are results."""
-    assert LocalWorker().run(_module(lambda worker, task: returned), {}) == outputs
-
-
 @pytest.mark.parametrize(
-    ("function", "takes"),
-    [
-        (lambda worker, task: None, False),
-        (lambda worker, task, cancel_event: None, True),
-        (lambda worker, task, anything=None: None, True),
-        (lambda *args: None, True),
-        (lambda worker, task, *, cancel_event=None: None, False),
-    ],
+    ("returned", "outputs"),
+    [((100, None), {}), ({"a": Path("/x"), "b": (1,)}, {"a": "/x", "b": [1]}), ([100.0, {}], {})],
 )
-def test_the_third_positional_parameter_decides(function: Callable[..., Any], takes: bool) -> None:
-    """Whatever its name, a third positional parameter gets the cancel event."""
-    assert takes_cancel_event(function) is takes
+def test_every_accepted_form_gives_a_map(returned: object, outputs: dict[str, Any]) -> None:
+    """`(100, map)`, `(100, None)` and a bare map are results, as the nodes below get them."""
+    assert LocalWorker().run(_module(lambda worker, task: returned), {}) == outputs
 
 
 def test_the_cancel_event_is_passed_by_position() -> None:

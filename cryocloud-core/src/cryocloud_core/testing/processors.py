@@ -7,7 +7,6 @@ not apply is switched off by a class attribute with a name, never by deleting a 
 from __future__ import annotations
 
 import inspect
-import json
 import threading
 import time
 from pathlib import Path
@@ -20,7 +19,9 @@ from attrs import frozen
 from cryocloud_core.graph.spec import ModuleSpec, spec_of
 from cryocloud_core.modules.read import read_source
 from cryocloud_core.testing.surroundings import Surroundings
-from cryocloud_core.testing.worker import LocalWorker, takes_cancel_event, task_of
+from cryocloud_core.testing.worker import LocalWorker, task_of
+from cryocloud_core.worker.contract import CancelFlag
+from cryocloud_core.worker.module import takes_cancel
 
 #: A module polls its cancel event at least once a second; the rest is for a busy machine.
 CANCEL_S = 1.0
@@ -109,9 +110,8 @@ class ProcessorConformance:
     def test_it_returns_its_declared_outputs(
         self, module: ModuleType, good_args: dict[str, Any], worker: LocalWorker
     ) -> None:
-        """`(100, outputs)` or a map of outputs, JSON data only, every key declared."""
+        """`(100, outputs)` or a map of outputs that JSON can say, every key declared."""
         outputs = worker.run(module, good_args)
-        json.dumps(outputs, allow_nan=False)
         undeclared = set(outputs) - set(spec_in(module).outputs or {}) - {"error"}
         assert self.has_undeclared_outputs or not undeclared, f"declare in `outputs`: {sorted(undeclared)}"
 
@@ -147,7 +147,7 @@ class ProcessorConformance:
         """Within a second of the cancel event, by returning or raising."""
         if self.long_args is None:
             pytest.skip("no `long_args`: nothing keeps it busy")
-        if not takes_cancel_event(module.process_task):
+        if not takes_cancel(module.process_task):
             pytest.skip("takes no cancel event: a worker ends it by killing its process")
         ended = _cancelled_after(module, worker, self.long_args, 0.3)
         assert ended.was_busy, "`long_args` must keep it busy for at least five seconds"
@@ -155,7 +155,7 @@ class ProcessorConformance:
 
 
 def _event_for(module: Any) -> tuple[threading.Event, ...]:
-    return (threading.Event(),) if takes_cancel_event(module.process_task) else ()
+    return (CancelFlag(),) if takes_cancel(module.process_task) else ()
 
 
 @frozen
@@ -169,7 +169,7 @@ class _Ended:
 
 def _cancelled_after(module: Any, worker: LocalWorker, args: dict[str, Any], wait_s: float) -> _Ended:
     """Call the module here, as a worker does, and set its cancel event from a timer."""
-    cancel, told_at = threading.Event(), []
+    cancel, told_at = CancelFlag(), []
 
     def tell() -> None:
         told_at.append(time.monotonic())

@@ -6,19 +6,22 @@ readable here; a return value that a run would only accept with a warning is ref
 
 from __future__ import annotations
 
-import inspect
 import json
 import logging
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from attrs import define, field, frozen
 
+from cryocloud_core.errors import ReturnValueError
 from cryocloud_core.sdk.processor import MISSING, Files
+from cryocloud_core.worker.contract import CancelFlag
+from cryocloud_core.worker.module import takes_cancel
+from cryocloud_core.worker.returned import judge
 
 #: What `worker.cfg` says where nothing is configured.
 CFG_DEFAULTS: Mapping[str, Any] = {"datadir": "/", "tempdir": "/tmp"}  # noqa: S108 -- the documented default
@@ -188,8 +191,8 @@ class LocalWorker:
         Raises what the module raises, and AssertionError when it returns something that no run accepts.
         """
         task = task_of(module, args, attempt)
-        if takes_cancel_event(module.process_task):
-            returned = module.process_task(self, task, cancel_event or threading.Event())
+        if takes_cancel(module.process_task):
+            returned = module.process_task(self, task, cancel_event or CancelFlag())
         else:
             returned = module.process_task(self, task)
         return outputs_of(returned)
@@ -214,26 +217,17 @@ def task_of(module: Any, args: Mapping[str, Any], attempt: int = 1) -> dict[str,
     }
 
 
-def takes_cancel_event(process_task: Callable[..., Any]) -> bool:
-    """Return True when the function takes a third positional argument, whatever its name."""
-    kinds = [each.kind for each in inspect.signature(process_task).parameters.values()]
-    positional = kinds.count(inspect.Parameter.POSITIONAL_ONLY) + kinds.count(inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return positional > 2 or inspect.Parameter.VAR_POSITIONAL in kinds
-
-
 def outputs_of(returned: Any) -> dict[str, Any]:
-    """Return the outputs in what `process_task` returned. Raises AssertionError when a run would not accept it."""
-    progress, outputs = (100, returned) if isinstance(returned, Mapping) else _pair(returned)
-    if isinstance(progress, bool) or not isinstance(progress, int | float) or int(progress) != 100:
-        raise AssertionError(f"process_task returned progress {progress!r}, expected 100")
-    if outputs is None:
-        return {}
-    if not isinstance(outputs, Mapping):
-        raise AssertionError(f"process_task must return a map of outputs, got {type(outputs).__name__}")  # noqa: TRY004
-    return dict(outputs)
+    """Return the outputs in what `process_task` returned, as the nodes below get them.
 
-
-def _pair(returned: Any) -> tuple[Any, Any]:
-    if not isinstance(returned, tuple | list) or len(returned) != 2:
-        raise AssertionError(f"process_task must return (100, outputs) or a map, got {returned!r}")
-    return returned[0], returned[1]
+    Raises AssertionError when a run would make it an error, or take it only with a warning.
+    """
+    try:
+        judged = judge(returned)
+    except ReturnValueError as error:
+        raise AssertionError(str(error)) from error
+    if judged.error:
+        raise AssertionError(f"process_task {judged.error}")
+    if judged.wrapped:
+        raise AssertionError(f"process_task must return a map of outputs, got {judged.wrapped}")
+    return judged.outputs
