@@ -103,7 +103,6 @@ class Run:
     ) -> Run:
         """Read the files and return the run. Raises UsageError, PluginError and what `read_all` raises."""
         registry = Registry.installed()
-        registry.check()
         files = read_all(paths, options, reading, registry)
         workflows = _named(sound(files), name)
         asked = settings or RunSettings()
@@ -114,7 +113,8 @@ class Run:
         return cls(files, workflows, asked, registry, scheduler, watcher or Nobody())
 
     def run(self) -> int:
-        """Run and return the exit code. Raises StartError."""
+        """Run and return the exit code. Raises StartError, PluginError for whatever installed package is broken."""
+        self.registry.check()
         for file in self.files:
             for line in file.lines(errors=False):
                 self.watcher.warned(line)

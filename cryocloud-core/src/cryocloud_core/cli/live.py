@@ -13,7 +13,6 @@ from rich.live import Live
 from rich.text import Text
 
 from cryocloud_core.cli.layout import Line, final_picture, lay_out, wanted_height
-from cryocloud_core.cli.lines import summary
 from cryocloud_core.cli.text import plain
 from cryocloud_core.head.settings import Told
 from cryocloud_core.head.view import RunView
@@ -79,7 +78,6 @@ class LiveScreen:
             self._live.stop()
         if view is not None and self._live is not None:
             self._console.print(paint(final_picture(view, self._console.width)), soft_wrap=True)
-            self._say(summary(view))
         for line in closing:
             self._say(line)
 
