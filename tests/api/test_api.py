@@ -230,3 +230,9 @@ def test_two_workflows_of_one_name_are_refused(tmp_path: Path) -> None:
     assert prepared.workflows[0].name == "Other"
     assert prepared.settings.state_dir is not None
     assert prepared.settings.state_dir.name == "Other"
+
+
+def test_an_unknown_scheduler_is_a_usage_error(file: Path) -> None:
+    """A misspelt scheduler is told with the nearest name and those there are, before anything is read."""
+    with pytest.raises(UsageError, match=r'--scheduler locla: .*did you mean "local".*there is local'):
+        run(file, scheduler="locla")

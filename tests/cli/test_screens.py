@@ -111,7 +111,7 @@ def test_the_live_picture_is_drawn_and_replaced(busy: RunView, hostile: RunView)
     assert drawn.startswith("goes on with [red]3[/red]")
     assert "\x1b]0;" not in drawn
     assert drawn.rstrip().endswith("the end [red]")
-    assert "12 pebbles done (1 failed), 7 open" in drawn
+    assert "7 open, 12 done (1 failed)" in drawn
 
 
 def test_a_run_that_never_started_leaves_the_terminal_alone() -> None:

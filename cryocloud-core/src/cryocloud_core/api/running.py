@@ -18,6 +18,7 @@ from attrs import define, evolve, field
 from cryocloud_core.api.reading import ReadFile, Reading, StrPath, read_all, sound
 from cryocloud_core.errors import UsageError
 from cryocloud_core.files.unpacked import is_ours
+from cryocloud_core.graph.spelling import hint
 from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.head import Head
 from cryocloud_core.head.settings import RunSettings, Told, default_state_dir
@@ -101,8 +102,9 @@ class Run:
         name: str | None = None,
         watcher: Watcher | None = None,
     ) -> Run:
-        """Read the files and return the run. Raises UsageError, PluginError and what `read_all` raises."""
+        """Read the files and return the run. Raises UsageError and what `read_all` raises."""
         registry = Registry.installed()
+        _refuse_unknown_scheduler(scheduler, registry)
         files = read_all(paths, options, reading, registry)
         workflows = _named(sound(files), name)
         asked = settings or RunSettings()
@@ -188,6 +190,17 @@ class Run:
     def _suspend(self) -> None:
         if self._head is not None and self._loop is not None:
             self._loop.call_soon_threadsafe(self._head.suspend, signal.SIGINT)
+
+
+def _refuse_unknown_scheduler(name: str, registry: Registry) -> None:
+    """Raise UsageError when nobody offers the scheduler."""
+    if name not in registry.schedulers():
+        known = ", ".join(sorted(registry.schedulers())) or "none"
+        raise UsageError(
+            f"no installed package offers it{hint(name, registry.schedulers())}",
+            subject=f"--scheduler {name}",
+            remedy=f"there is {known}",
+        )
 
 
 def _named(workflows: list[Workflow], name: str | None) -> list[Workflow]:
