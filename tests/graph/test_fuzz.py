@@ -88,12 +88,26 @@ def test_any_nodes_are_judged(bench: Any, nodes: list[Any], options: dict[str, A
     check(bench, {"workflow": {"name": "W", "description": "", "nodes": nodes, "options": options}})
 
 
-@given(st.lists(NODES, min_size=1, max_size=5))
-@settings(max_examples=300)
+@st.composite
+def graphs(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Return nodes that mostly link: each below earlier ones, now and then below any."""
+    names = [f"N{number}" for number in range(draw(st.integers(1, 7)))]
+    nodes: list[dict[str, Any]] = []
+    for number, name in enumerate(names):
+        choice = names if draw(st.integers(0, 19)) == 0 else names[:number]
+        node: dict[str, Any] = {"module": "work", "name": name}
+        node["downstreamOf"] = draw(st.lists(st.sampled_from(["In", *choice]), min_size=1, max_size=3))
+        if draw(st.integers(0, 9)) == 0:
+            node = {"module": "work", "name": name, "global": True}
+        around = draw(st.sampled_from([None, None, *nodes]))
+        (nodes if around is None else around.setdefault("children", [])).append(node)
+    return nodes
+
+
+@given(graphs())
 def test_a_linked_workflow_keeps_its_laws(bench: Any, nodes: list[Any]) -> None:
     """Parents exist and come from no cycle, inputs and handlers have none, every other node has one."""
-    document = {"name": "W", "description": "", "nodes": [bench.IN, *nodes], "options": {"o": {}, "p": {}}}
-    workflow = bench.link(json.dumps({"workflow": document})).workflow
+    workflow = bench.link(bench.document(*nodes)).workflow
     if workflow is None:
         return
     done: set[str] = set()

@@ -12,7 +12,7 @@ from typing import Final
 from attrs import define, frozen
 
 from cryocloud_core.graph.sites import Site
-from cryocloud_core.graph.spelling import hint, shown
+from cryocloud_core.graph.spelling import shown
 
 ENTRY: Final = "entry"
 
@@ -82,7 +82,9 @@ def _parents(site: Site, sites: Mapping[str, Site]) -> Iterator[str]:
             known.append(parent)
         elif parent != ENTRY:
             site.is_whole = False
-            site.place.add("E11", draft.parents[parent], parent=parent, hint=hint(parent, (*sites, ENTRY)))
+            site.place.add(
+                "E11", draft.parents[parent], parent=parent, hint=site.place.findings.guess(parent, (*sites, ENTRY))
+            )
     if site.is_global:
         if listed:
             site.tell("W12", "downstreamOf")

@@ -6,13 +6,13 @@ it enters a message; findings are collected, never raised, so that a person sees
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from string import Formatter
 from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from cryocloud_core.graph.spelling import printable
+from cryocloud_core.graph.spelling import hint, printable
 
 #: code -> message; E codes stop a start, W codes do not (W01 to W05 do with `--strict`).
 CATALOGUE: Final[dict[str, str]] = {
@@ -75,6 +75,9 @@ CATALOGUE: Final[dict[str, str]] = {
 #: Warnings that `--strict` turns into errors: the document says something that is not its language.
 STRICT: Final = frozenset({"W01", "W02", "W03", "W04", "W05"})
 
+#: About half a second; a document with thousands of wrong names has another fault than their spelling.
+_MAX_COMPARED: Final = 100_000
+
 #: The names in each message, for those who list the catalogue.
 FIELDS: Final = {code: tuple(f for _, f, _, _ in Formatter().parse(text) if f) for code, text in CATALOGUE.items()}
 
@@ -120,7 +123,13 @@ class Findings:
     spot: Any = field(repr=False)
     strict: bool = False
     found: list[Problem] = field(factory=list)
+    compared: int = 0
 
     def add(self, code: str, at: int, place: str, /, **parts: Any) -> None:
         """Note one finding at an offset of the text."""
         self.found.append(problem(code, place, self.spot(at), strict=self.strict, **parts))
+
+    def guess(self, name: str, known: Collection[str]) -> str:
+        """Return a did-you-mean among node names, until so many were compared that a person waits for it."""
+        self.compared += len(known)
+        return hint(name, known) if self.compared <= _MAX_COMPARED else ""

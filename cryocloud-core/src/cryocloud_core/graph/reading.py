@@ -99,7 +99,12 @@ class Reading:
             raise Wrong(tree.at, "E18", subject=subject, node=name, what=what, hint="")
         name = text.partition(".")[0]
         raise Wrong(
-            tree.at, "E18", subject=subject, node=name, what="not found", hint=hint(name, (*self.nodes, "parent"))
+            tree.at,
+            "E18",
+            subject=subject,
+            node=name,
+            what="not found",
+            hint=self.place.findings.guess(name, (*self.nodes, "parent")),
         )
 
 

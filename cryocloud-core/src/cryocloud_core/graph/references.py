@@ -40,7 +40,7 @@ def _no_node(site: Site, use: Use, node: str, what: str, guess: str = "") -> Non
 
 def _check_named(site: Site, use: Use, node: str, graph: Graph) -> None:
     if node not in graph.sites:
-        _no_node(site, use, node, "not found", hint(node, graph.sites))
+        _no_node(site, use, node, "not found", site.place.findings.guess(node, graph.sites))
         return
     _check_order(site, use, node, graph)
     if isinstance(use.source, OutputRef) and use.source.key != ERROR_KEY:
