@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -14,11 +13,8 @@ import pytest
 from desk import Config, Desk, Feed, chain, literal, make_head, node, nothing, until
 
 from cryocloud_core.engine.engine import Engine
-from cryocloud_core.errors import LockedError, StateError
 from cryocloud_core.graph.refs import Argument, ConfigRef, OptionRef, OutputRef
-from cryocloud_core.graph.workflow import Option, Placement, Retry, WorkerKind, Workflow
-from cryocloud_core.head.lock import StateLock
-from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, RunSeen, TaskSeen
+from cryocloud_core.graph.workflow import Option, Retry, Workflow
 from cryocloud_core.task import Failed, Preparation, StagingKind, Succeeded, Task
 
 
@@ -256,196 +252,6 @@ def test_an_outcome_that_is_no_json_fails_its_task_only(tmp_path: Path) -> None:
 
     assert asyncio.run(head.run()) == 1
     assert "no JSON" in head.closing[0]
-
-
-# --- inputs -------------------------------------------------------------------------------------------
-
-
-class Broken(Feed):
-    """An input that raises, before or after it has reported something."""
-
-    def start(self, handler: Any, args: dict[str, Any], stop_event: Any) -> None:
-        """Report, then raise."""
-        super().start(handler, args, stop_event)
-        raise SystemExit("the directory is gone")
-
-
-@pytest.mark.parametrize(("reports", "code"), [(0, 3), (2, 1)])
-def test_an_input_that_raises_ends_the_run_cleanly(tmp_path: Path, reports: int, code: int) -> None:
-    """Exit 3 when the run was not up yet; else what was accepted is finished and the exit is 1."""
-    desk = Desk(nothing)
-    head = make_head(chain(1), tmp_path, desk, {"In": Broken(numbers(reports))})
-
-    assert asyncio.run(head.run()) == code
-    assert len(desk.offered) == reports
-    assert head.closing == ("input In: the directory is gone",)
-
-
-def test_a_permanent_input_keeps_the_run_alive_until_it_is_stopped(tmp_path: Path) -> None:
-    """SIGTERM ends a permanent run with 143, whatever its pebbles came to."""
-    feed = Feed(numbers(2), stays=True)
-    flow = Workflow("flow", "", {"In": node("In", permanent=True), "A": node("A", "In")})
-
-    async def run() -> int:
-        head = make_head(flow, tmp_path, Desk(nothing), {"In": feed})
-        running = asyncio.create_task(head.run())
-        await until(lambda: head.view().pebbles_done == 2)
-        assert head.view().state == "running"
-        head.suspend(signal.SIGTERM)
-        code = await running
-        assert head.closing == ("stopped; 0 pebbles wait, the next start goes on (--fresh to start anew)",)
-        return code
-
-    assert asyncio.run(run()) == 143
-
-
-def test_once_lets_a_permanent_input_end_the_run(tmp_path: Path) -> None:
-    """With `once` a permanent input that returns ends the run like any other."""
-    flow = Workflow("flow", "", {"In": node("In", permanent=True), "A": node("A", "In")})
-
-    assert asyncio.run(make_head(flow, tmp_path, Desk(nothing), {"In": Feed(numbers(1))}, once=True).run()) == 0
-
-
-def test_keys_known_from_an_earlier_run_are_dropped_unless_the_inputs_are_forced(tmp_path: Path) -> None:
-    """The same keyed files make no second pebbles in a new run."""
-    for force, expected in ((False, 3), (False, 3), (True, 6)):
-        head = make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed(numbers(3), keyed=True)}, force_inputs=force)
-        assert asyncio.run(head.run()) == 0
-        assert rows(tmp_path, "SELECT count(*) FROM pebbles") == [(expected,)]
-
-
-# --- stopping -----------------------------------------------------------------------------------------
-
-
-def test_a_suspended_run_goes_on_with_the_next_start(tmp_path: Path) -> None:
-    """Nothing new is handed out after a signal; the next start finishes exactly what was left."""
-    feed = Feed(numbers(6))
-    first, second = Desk(None), Desk(nothing)  # type: ignore[arg-type]
-
-    async def run() -> tuple[int, tuple[str, ...]]:
-        head = make_head(chain(2), tmp_path, first, {"In": feed})
-
-        async def work(task: Task) -> dict[str, Any]:
-            if task.id == "3/N2/1":
-                head.suspend(signal.SIGINT)
-            await asyncio.sleep(0.02)
-            return {}
-
-        first.work = work
-        first.slots = 1
-        return await head.run(), head.closing
-
-    code, closing = asyncio.run(run())
-    assert code == 130
-    open_before = rows(tmp_path, "SELECT count(*) FROM pebbles WHERE state = 'open'")[0][0]
-    what = "1 pebble waits" if open_before == 1 else f"{open_before} pebbles wait"
-    assert closing[-1] == f"stopped; {what}, the next start goes on (--fresh to start anew)"
-
-    head = make_head(chain(2), tmp_path, second, {"In": feed})
-    assert asyncio.run(head.run()) == 0
-    assert f"going on with {open_before} pebbles" in head.opening
-    assert feed.starts == 1
-    ended = Counter(task.id for task in [*first.offered, *second.offered])
-    assert set(ended) == {f"{p}/N{n}/1" for p in range(1, 7) for n in (1, 2)}
-    assert set(ended.values()) == {1}
-    assert head.view().pebbles_done == 6
-
-
-def test_a_task_that_does_not_end_in_its_grace_is_owed_and_told_its_second_attempt(tmp_path: Path) -> None:
-    """A task killed by a stop is run again, with attempt 2; a restart counts against no repeat."""
-
-    async def sleeps(_task: Task) -> None:
-        await asyncio.sleep(60)
-
-    async def stopped() -> int:
-        head = make_head(chain(1, retry=Retry(1)), tmp_path, Desk(sleeps), {"In": Feed(numbers(1))}, grace_s=0.01)
-        running = asyncio.create_task(head.run())
-        await until(lambda: head.view().active)
-        head.suspend(signal.SIGINT)
-        return await running
-
-    assert [asyncio.run(stopped()) for _ in range(2)] == [130, 130]
-    attempts: list[tuple[str, int]] = []
-
-    def work(task: Task) -> Any:
-        attempts.append((task.id, task.attempt))
-        return Failed("once") if len(attempts) == 1 else {}
-
-    flow = chain(1, retry=Retry(1))
-    assert asyncio.run(make_head(flow, tmp_path, Desk(work), {"In": Feed(numbers(1))}).run()) == 0
-    assert attempts == [("1/N1/1", 3), ("1/N1/2", 4)]
-
-
-def test_a_second_signal_does_not_wait_for_the_grace(tmp_path: Path) -> None:
-    """Two signals end a head at once, with 130, and the task is still owed."""
-
-    async def sleeps(_task: Task) -> None:
-        await asyncio.sleep(60)
-
-    async def run() -> int:
-        head = make_head(chain(1), tmp_path, Desk(sleeps), {"In": Feed(numbers(1))}, grace_s=60)
-        running = asyncio.create_task(head.run())
-        await until(lambda: head.view().active)
-        head.suspend(signal.SIGINT)
-        await asyncio.sleep(0.05)
-        assert head.view().state == "suspending"
-        head.suspend(signal.SIGINT)
-        return await asyncio.wait_for(running, 3)
-
-    assert asyncio.run(run()) == 130
-    assert rows(tmp_path, "SELECT state FROM pebbles") == [("open",)]
-
-
-# --- starting -----------------------------------------------------------------------------------------
-
-
-def test_a_second_head_is_refused_and_told_who_has_the_directory(tmp_path: Path) -> None:
-    """The lock names the pid of its owner."""
-    lock = StateLock.take(tmp_path)
-    with pytest.raises(LockedError, match=r"pid \d+"):
-        asyncio.run(make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([])}).run())
-    lock.release()
-    assert asyncio.run(make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([])}).run()) == 0
-
-
-def test_one_name_from_two_files_is_refused_naming_both(tmp_path: Path) -> None:
-    """A state directory does not mix the pebbles of two files that call themselves alike."""
-    asyncio.run(make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([])}, path=Path("/a/flow.json")).run())
-    with pytest.raises(StateError, match=r"/a/flow\.json.*/b/flow\.json"):
-        asyncio.run(make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([])}, path=Path("/b/flow.json")).run())
-
-
-# --- who watches --------------------------------------------------------------------------------------
-
-
-def test_a_listener_hears_everything_in_order(tmp_path: Path) -> None:
-    """Run, arrival, tasks, end of the pebble, end of the run; log lines between them."""
-    heard: list[Any] = []
-    head = make_head(chain(2), tmp_path, Desk(nothing), {"In": Feed(numbers(1))}, listener=heard.append)
-
-    assert asyncio.run(head.run()) == 0
-    told = [each for each in heard if not isinstance(each, LogRecord)]
-    assert [type(each) for each in told] == [RunSeen, PebbleSeen, TaskSeen, TaskSeen, PebbleSeen, RunSeen]
-    assert [each.node for each in told[2:4]] == ["N1", "N2"]
-    assert (told[0].exit_code, told[-1].exit_code, told[-2].result) == (None, 0, "success")
-
-
-def test_a_node_that_nobody_serves_is_shown_as_blocked(tmp_path: Path) -> None:
-    """Tasks for a kind of worker that does not exist wait, and the view says why."""
-    desk = Desk(nothing)
-    desk.unserved_kinds["gpu"] = "no GPU worker"
-
-    async def run() -> None:
-        flow = chain(1, placement=Placement(kind=WorkerKind.GPU))
-        head = make_head(flow, tmp_path, desk, {"In": Feed(numbers(3))})
-        running = asyncio.create_task(head.run())
-        await until(lambda: head.view().blocked)
-        blocked = head.view().blocked[0]
-        assert (blocked.node, blocked.count, blocked.why) == ("N1", 3, "no GPU worker")
-        head.suspend()
-        await running
-
-    asyncio.run(run())
 
 
 def test_secrets_reach_their_task_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
