@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -49,6 +50,8 @@ class Hints:
             from watchdog.observers.inotify import InotifyObserver
         except ImportError as error:
             return str(error)
+        # A directory that is made while its parent's watch is set up gets two; watchdog warns, and means nothing by it.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         # watchdog does not follow a link that it is told to watch.
         self._real = os.path.realpath(self._root)
         before, self._observer, why = self._observer, None, ""
