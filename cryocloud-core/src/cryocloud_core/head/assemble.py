@@ -123,7 +123,7 @@ def _numbers(
 ) -> tuple[Counters, Results]:
     """Return counters and results that go on from what the runs came to before."""
     counters, results = Counters(), Results()
-    results.load(journal.reader, [run.number for run in runs.values()])
+    results.load(journal.reader, runs.values())
     for name, run in runs.items():
         counters.add_workflow(given[name].workflow)
         if settings.reset_counters:

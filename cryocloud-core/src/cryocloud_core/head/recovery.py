@@ -60,8 +60,8 @@ def stored_workflows(connection: sqlite3.Connection, names: Collection[str]) -> 
 
 def next_pebble(connection: sqlite3.Connection) -> int:
     """Return the first pebble id that was never given."""
-    rows = connection.execute("SELECT max(pebble) FROM pebbles UNION ALL SELECT max(pebble) FROM arrivals").fetchall()
-    return 1 + max((row[0] or 0 for row in rows), default=0)
+    # Retention never forgets the newest pebble.
+    return 1 + (connection.execute("SELECT max(pebble) FROM pebbles").fetchone()[0] or 0)
 
 
 def next_seq(connection: sqlite3.Connection) -> int:

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 from collections.abc import Iterable
 
+from cryocloud_core.head.runs import Run
 from cryocloud_core.head.view import FailureView
 
 #: failures that are told one by one
@@ -27,10 +28,11 @@ class Results:
         self._runs: set[int] = set()
         self._said: list[str] = []
 
-    def load(self, connection: sqlite3.Connection, runs: Iterable[int]) -> None:
-        """Go on from what the runs came to before."""
-        for run in runs:
-            self._runs.add(run)
+    def load(self, connection: sqlite3.Connection, runs: Iterable[Run]) -> None:
+        """Count for these runs, going on from what the continued ones came to before."""
+        runs = list(runs)
+        self._runs.update(run.number for run in runs)
+        for run in (each.number for each in runs if each.continued):
             done, failed = connection.execute(
                 "SELECT count(*), coalesce(sum(result <> 'success'), 0) FROM pebbles WHERE run = ? AND result <> ''",
                 (run,),

@@ -49,8 +49,7 @@ CREATE TABLE pebbles (
     result TEXT NOT NULL DEFAULT '', error TEXT NOT NULL DEFAULT '', nonce TEXT NOT NULL, input TEXT NOT NULL,
     arrived_at REAL NOT NULL, finished_at REAL
 );
-CREATE INDEX pebbles_unfinished ON pebbles (pebble) WHERE state IN ('open', 'owing', 'quarantined');
-CREATE INDEX pebbles_of_run ON pebbles (run, result) WHERE result NOT IN ('', 'success');
+CREATE INDEX pebbles_unfinished ON pebbles (pebble) WHERE state IN ('open', 'owing');
 
 -- `started` holds the ids of the tasks that the event started.
 CREATE TABLE events (
