@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import FunctionType
 
 from cryocloud_core import errors
 from cryocloud_core.cli.reference import cli_page, json_page
+from cryocloud_core.graph.reference import language_page, problems_page
 from cryocloud_core.sdk import hookspecs
 
 HERE = Path(__file__).resolve().parent / "reference"
@@ -70,8 +72,10 @@ def errors_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "errors.md": errors_page,
+    "findings.md": partial(problems_page, NOTE),
     "hooks.md": hooks_page,
     "json-lines.md": json_page,
+    "language.md": partial(language_page, NOTE),
 }
 
 

@@ -65,7 +65,9 @@ def _workflow(
         top.add("W02", root["options"].at)
     options = _options([given[key].tree for given in (root, found) for key in ("options",) if key in given], top, flags)
     header = {key: _header(key, read, found, outer, top) for key, read in _HEADERS.items()}
-    nodes = read_nodes(_list(found, outer, top), options, header["config"], top.findings)
+    # A root that cannot be read is told once, not again for each use.
+    root_name = header["config"] if "config" not in found else header["config"] or "?"
+    nodes = read_nodes(_list(found, outer, top), options, root_name, top.findings)
     return header["name"] or "", header["description"] or "", options, nodes
 
 

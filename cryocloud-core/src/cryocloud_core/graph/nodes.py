@@ -58,7 +58,8 @@ def _settings(found: Mapping[str, Entry], reading: Reading) -> dict[str, Any]:
         except Wrong as error:
             reading.refuse(key, error)
         if key == "config":
-            reading.config = values.get(key, reading.config)
+            # A root that cannot be read is told once, not again for each use.
+            reading.config = values.get(key, "?")
     return values
 
 

@@ -71,7 +71,7 @@ KEYS: Final[dict[str, tuple[str, Schema]]] = {
     "retry": ("How often a failed attempt is repeated, and when.", {"$ref": "#/$defs/retry"}),
     "runIf": ("Run only if this holds, as in output:Check.kind != 'wind' and option:n > 10.", _TEXT),
     "runOn": (
-        "The results of the parents it runs on.",
+        "The results of its parents it runs on: success, error, timeout, cancelled or a list of these; always; never.",
         _either({"enum": [*RESULTS, "always", "never"]}, {"type": "array", "items": {"enum": list(RESULTS)}}),
     ),
     "runOnHead": ("Run inside the head; for tiny tasks only.", _BOOLEAN),
@@ -81,7 +81,7 @@ KEYS: Final[dict[str, tuple[str, Schema]]] = {
         "Seconds after which an attempt is stopped.",
         _either({"type": "number", "exclusiveMinimum": 0}, {"type": "string"}),
     ),
-    "type": ("The class of worker that takes it.", {"enum": ["normal", "admin", "gpu"]}),
+    "type": ("The class of worker that takes it: normal, admin or gpu.", {"enum": ["normal", "admin", "gpu"]}),
     "volumes": (
         "Directories to mount into the container: [source, dest] or [source, dest, mode].",
         {"type": "array", "items": {"type": "array", "minItems": 2, "maxItems": 3}},
@@ -91,7 +91,10 @@ KEYS: Final[dict[str, tuple[str, Schema]]] = {
 
 _MODIFIERS: Final[Schema] = {
     "default": {"description": "Delivered when the source has no value."},
-    "type": {"enum": ["file", "dir", "tempdir"], "description": "Prepare the value on the worker."},
+    "type": {
+        "enum": ["file", "dir", "tempdir"],
+        "description": "Prepare the value on the worker: file, dir or tempdir.",
+    },
     "id": {**_TEXT, "description": "Name of a tempdir that several nodes share."},
     "proto": {"enum": ["ssh", "http"], "description": "How a path on another machine is fetched."},
     "copy": {**_BOOLEAN, "description": "Whether the file may be fetched (true)."},
@@ -103,7 +106,11 @@ _SOURCES: Final[Schema] = {
     "output": {**_TEXT, "description": "A return value, as Node.key or parent.key."},
     "option": {**_TEXT, "description": "An option of the workflow."},
     "config": {**_TEXT, "description": "A configuration key below the node's root."},
-    "stat": {"type": "string", "pattern": f"\\.({'|'.join(STAT_NAMES)})$", "description": "A run statistic of a node."},
+    "stat": {
+        "type": "string",
+        "pattern": f"\\.({'|'.join(STAT_NAMES)})$",
+        "description": f"A run statistic of a node, as Node.{STAT_NAMES[0]}; also {', '.join(STAT_NAMES[1:])}.",
+    },
     "value": {"description": "A literal value."},
 }
 
@@ -135,7 +142,12 @@ def language_schema(modules: Mapping[str, ModuleSpec] | None = None) -> Schema:
 
 
 def _workflow() -> Schema:
-    nodes = {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/node"}}
+    nodes = {
+        "type": "array",
+        "minItems": 1,
+        "items": {"$ref": "#/$defs/node"},
+        "description": "The nodes of the graph.",
+    }
     return {
         "type": "object",
         "required": ["name", "description", "nodes"],
@@ -143,7 +155,11 @@ def _workflow() -> Schema:
             "name": {**_TEXT, "pattern": "^[^:]+$", "description": "The workflow's name."},
             "description": {"type": "string", "description": "The text of --help."},
             "config": {**_TEXT, "description": "The configuration root of nodes without one."},
-            "options": {"type": "object", "additionalProperties": {"$ref": "#/$defs/option"}},
+            "options": {
+                "type": "object",
+                "additionalProperties": {"$ref": "#/$defs/option"},
+                "description": "Options by name; each becomes a flag.",
+            },
             "nodes": nodes,
         },
     }
@@ -172,7 +188,7 @@ def _option() -> Schema:
         "type": "object",
         "properties": {
             "help": {"type": ["string", "null"], "description": "What the option does."},
-            "type": {"enum": [*KINDS, None], "description": "Left out, the value is text."},
+            "type": {"enum": [*KINDS, None], "description": "bool, list or json; left out, the value is text."},
             "default": {"description": "The value when the option is not given."},
             "secret": {**_BOOLEAN, "description": "Never show the value."},
         },
