@@ -91,14 +91,14 @@ def clean(wheels: tuple[Path, ...], tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_wheels_hold_the_package_its_types_and_its_licence(wheels: tuple[Path, ...]) -> None:
-    """Each wheel ships py.typed and the licence, and nothing of the tests."""
+    """Each wheel ships py.typed and the licence, and of tests only those that a new package begins with."""
     assert len(wheels) == len(PACKAGES)
     for wheel in wheels:
         names = zipfile.ZipFile(wheel).namelist()
         package = wheel.name.split("-")[0]
         assert f"{package}/py.typed" in names
         assert any(name.endswith("/LICENSE") for name in names)
-        assert [name for name in names if "tests/" in name] == []
+        assert [name for name in names if "tests/" in name and "/templates/" not in name] == []
 
 
 def test_installed_wheels_register_their_plugins(clean: Path) -> None:
@@ -120,3 +120,10 @@ def test_the_command_works_outside_the_checkout(clean: Path) -> None:
     """`cryocloud --help` runs from the wheels, and `cryocloud modules` lists what the built-in package brings."""
     assert "run" in run(clean / "bin" / "cryocloud", "--help", cwd=clean)
     assert "dirwatcher" in run(clean / "bin" / "cryocloud", "modules", cwd=clean)
+
+
+def test_the_wheel_brings_the_template_of_new_packages(clean: Path, tmp_path: Path) -> None:
+    """`cryocloud new-module` works where there is no checkout."""
+    run(clean / "bin" / "cryocloud", "new-module", "wind", "--directory", tmp_path, cwd=clean)
+
+    assert "process_task" in (tmp_path / "cryocloud-wind/src/cryocloud_wind/wind.py").read_text(encoding="utf-8")
