@@ -46,7 +46,7 @@ CASES = (
         "for an error the parent that failed comes first",
         _PAIR + '{"module": "work", "name": "J", "downstreamOf": ["L", "R"], "runOn": "always", '
         '"args": {"text": {"output": "parent.error"}}}',
-        ends={"R": "R broke"},
+        ends={"L": {"error": "two files were left"}, "R": "R broke"},
         args={"J": {"text": "R broke"}},
         result="error",
     ),

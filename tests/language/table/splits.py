@@ -156,12 +156,17 @@ CASES = (
         """,
         "E29",
     ),
-    _refused(
+    Case(
         "a look from outside into a split that is never merged",
-        """
+        _SPLIT
+        + """
         {"module": "work", "name": "D", "downstreamOf": ["L"], "deferred": true, "args": {"x": {"output": "W.dst"}}}
         """,
-        "W13",
+        awaits=("splitOn",),
+        ends={"L": {"files": ["a"]}, "W": {"dst": "/w"}},
+        problems=("W13",),
+        args={"D": {"x": None}},
+        notes=("argument 'x' is null",),
     ),
     Case(
         "all machines and a split, a loop or the head",

@@ -45,10 +45,10 @@ class Case:
     when it is empty); `workers` run at once; the pebble is given up while `cancel` runs.
 
     Then: the codes of `problems`, exactly, in document order, and `says`, texts that they contain; what the
-    command line `refuses` about the options; the `states` of labels, `result` of each pebble, `starts` in order, `args` and `staged` of labels' tasks,
-    `attempts` and most tasks at once (`at_once`) of nodes, `waits` before repeats in seconds, `notes`
-    contained one each in the run's warnings, exactly, in order, `cleaned` bases of removed tempdirs, and the
-    outputs (`returned`) of nodes.
+    command line `refuses` about the options; the `states` of labels, the `result` of each pebble, `starts` in
+    order, `args`, `staged` and fields of the `tasks` of labels, `attempts` and most tasks `at_once` of nodes,
+    `waits` before repeats in seconds; `notes`, one for each warning of the run, contained in it; `cleaned`,
+    the bases of the tempdirs that were removed.
 
     `awaits` names keys that nothing executes yet: as long as they are refused the case demands just that.
     """
@@ -110,10 +110,9 @@ class Case:
         """The expected result of each pebble."""
         return self.result if isinstance(self.result, tuple) else (self.result,) * len(self.arrivals)
 
-    def end_of(self, label: str, attempt: int) -> Outcome:
-        """Return how an attempt of a label ends."""
-        plain = label.partition(":")[2] or label
-        for name in (label, plain, plain.partition("#")[0]):
+    def end_of(self, label: str, node: str, attempt: int) -> Outcome:
+        """Return how an attempt ends: as the case says of its label, of the label in any pebble, of its node."""
+        for name in (label, label.partition(":")[2], node):
             if name in self.ends:
                 ends = self.ends[name]
                 return outcome_of(ends[min(attempt, len(ends)) - 1] if isinstance(ends, list) else ends)

@@ -115,7 +115,7 @@ class Play:
         self.out.remove(task)
         self.gate.ended(task.id)
         why = self._cancels.get(task.id)
-        outcome = self.case.end_of(name, task.attempt) if why is None else Cancelled(why)
+        outcome = self.case.end_of(name, task.node, task.attempt) if why is None else Cancelled(why)
         self._perform(self.flow.end(task.id, outcome))
 
     def _hand_out(self) -> None:
