@@ -26,6 +26,8 @@ CCMODULES: dict[str, dict[str, Any]] = {
     "unzip": {"depends": ["Product"], "provides": ["Product"], "inputs": {"src": ""}, "outputs": {"fileList": ""}},
     "admin": {"inputs": {}, "outputs": {}, "defaults": {"type": "admin", "run": "always", "priority": 0}},
     "gpu": {"inputs": {}, "outputs": {}, "defaults": {"type": "gpu"}},
+    "device": {"inputs": {}, "outputs": {}, "defaults": {"gpu": True, "max_parallel": 2, "retry": 1}},
+    "eager": {"inputs": {}, "outputs": {}, "defaults": {"retry": 1}, "input_type": "singlerun"},
     "odd": {"inputs": {}, "outputs": {}, "defaults": {"colour": "red"}},
     "silent": {"outputs": {"dst": ""}},
     "mute": {"inputs": {"src": ""}},

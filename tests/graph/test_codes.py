@@ -63,6 +63,8 @@ ROWS: list[tuple[str, str, list[str] | None]] = [
     ("E12", doc(arg({"option": "a", "options": "b"}), options={"a": {}, "b": {}}), None),
     ("E14", doc(node("A", "B"), node("B", "A")), None),
     ("E14", doc(node("A", "A")), None),
+    ("E14", doc(node("A", "B", args={"src": {"output": "In.fullpath"}}), node("B", "A", "In")), None),
+    ("E14", doc(node("A", "In", "B"), node("B", "A", args={"src": {"output": "In.fullpath"}})), None),
     ("E15", doc(node("A", module="nowhere")), None),
     ("E15", doc(node("A", module="unasked")), None),
     ("E16", doc(node("A", module="broken")), None),
@@ -125,6 +127,14 @@ ROWS: list[tuple[str, str, list[str] | None]] = [
     ("E37", doc(node("A", post={"output": "dst"})), None),
     ("E37", doc(node("A", post=[{"output": "dsst", "target": "/o/"}])), None),
     ("E37", doc(node("A", docker="i", volumes=[["/a"]])), None),
+    ("E37", doc(node("A", docker="i", volumes=[["", "/b"]])), None),
+    ("E37", doc(node("A", docker="i", volumes=[["/a", 3]])), None),
+    ("E37", doc(node("A", docker="i", volumes=[["/a", {"colour": "red"}]])), None),
+    ("E37", doc(node("A", post={"output": "dst", "target": 3})), None),
+    ("E37", doc(node("A", post={"output": "dst", "target": ""})), None),
+    ("E37", doc(node("A", post=["dst"])), None),
+    ("E37", doc(node("A", cache=["src"])), None),
+    ("E37", doc(node("A", cache={"args": "src"})), None),
     ("E37", doc(node("A", docker="i", volumes=[["/a", "/b", "rx"]])), None),
     ("E37", doc(node("A", cache={"expires": 3})), None),
     ("E37", doc(node("A", cache={"args": ["srk"]})), None),
@@ -284,13 +294,18 @@ def test_a_value_that_does_not_fit_is_told_with_its_key(bench: Any, key: str, te
 
 
 @pytest.mark.parametrize(("key", "text"), E38_ROWS, ids=[f"{row[0]}-{i}" for i, row in enumerate(E38_ROWS)])
-def test_a_key_that_nothing_executes_yet_is_refused_and_links_otherwise(bench: Any, key: str, text: str) -> None:
-    """E38 names the key; without the refusal the same document links."""
+def test_a_key_links_where_it_is_not_refused(bench: Any, key: str, text: str) -> None:
+    """What is refused today is checked in full, so that it links on the day it is executed."""
+    assert bench.link(text).workflow is not None, key
+
+
+@pytest.mark.parametrize(("key", "text"), [row for row in E38_ROWS if row[0] in REFUSED])
+def test_a_key_that_nothing_executes_yet_is_refused(bench: Any, key: str, text: str) -> None:
+    """E38 names the key, and there is no workflow."""
     refused = bench.link(text, refuse=(key,))
 
     assert refused.workflow is None
     assert f'"{key}" is not supported yet' in [problem.message for problem in refused.problems]
-    assert bench.link(text).workflow is not None
 
 
 @pytest.mark.parametrize("text", HARMLESS)
@@ -313,7 +328,7 @@ def test_no_code_of_the_catalogue_lacks_a_document() -> None:
     covered = {row[0] for row in ROWS} | {"E13", "E38", "W08"}
 
     assert covered == set(CATALOGUE)
-    assert {key for key, _ in E38_ROWS} == set(REFUSED)
+    assert {key for key, _ in E38_ROWS} >= set(REFUSED)
 
 
 def test_strict_turns_the_warnings_about_spelling_into_errors(bench: Any) -> None:

@@ -116,8 +116,10 @@ def test_a_nodes_key_wins_over_its_modules_default_and_that_over_the_language(be
         {"module": "gpu", "name": "I", "downstreamOf": "In", "type": "admin"},
         {"module": "work", "name": "W", "downstreamOf": "In", "type": "admin", "gpu": True},
     ]
+    nodes.append({"module": "device", "name": "E", "downstreamOf": "In", "retry": 0})
     made = bench.workflow(*nodes).nodes
 
+    assert (made["E"].placement.kind, made["E"].max_parallel, made["E"].retry) == (WorkerKind.GPU, 2, None)
     assert (made["D"].placement.kind, made["D"].priority, len(made["D"].run_on)) == (WorkerKind.ADMIN, 0, 4)
     assert (made["N"].placement.kind, made["N"].priority, made["N"].run_on) == (WorkerKind.NORMAL, 1, {"error"})
     kinds = [made[name].placement.kind for name in "GHIW"]
@@ -262,6 +264,14 @@ def test_every_key_of_a_node_arrives(bench: Any, work: Any) -> None:
     assert node.retry == Retry(2, 10.0, 3.0, 60.0, 0.5, ("error",))
     assert node.timeout_s == 2.5
     assert node.workdir == Argument(OptionRef("t"), True, ".")
+
+
+def test_what_a_module_prefers_without_effect_is_dropped_without_a_word(bench: Any) -> None:
+    """Only the author of a document is told of keys that mean nothing where they stand."""
+    linked = bench.link(bench.document({"module": "eager", "gpu": "no", "merge": 0}))
+
+    assert linked.problems == ()
+    assert linked.workflow.nodes["eager"].retry is None
 
 
 def test_a_split_with_its_merge_links(bench: Any, work: Any) -> None:

@@ -91,7 +91,7 @@ def test_options_are_usable_whatever_else_is_wrong() -> None:
 
 def test_a_secret_is_marked() -> None:
     """The mark is a control boolean."""
-    assert declared(secret="yes").secret
+    assert declared(secret="yes", help=None) == Option("o", secret=True)
     assert not declared().secret
 
 
