@@ -1,0 +1,337 @@
+"""The default scheduler: worker processes on this machine, one task each at a time.
+
+Laws: every task taken ends in exactly one report; a task's runtime and limit count from the worker's begin; a worker
+that dies costs the task it was in, the tasks waiting at it are placed again; a task that is told to stop has its grace,
+then its worker and everything below it is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from attrs import define, field
+
+from cryocloud_core.schedulers.pace import SHORT_S, Paces
+from cryocloud_core.schedulers.pool import ADMIN_IDLE_S, Pool
+from cryocloud_core.schedulers.slots import Held, Slot
+from cryocloud_core.sdk.observed import LogRecord
+from cryocloud_core.sdk.scheduler import Capabilities, Reports, Scheduler, SchedulerSettings, WorkerInfo
+from cryocloud_core.task import Cancelled, Lost, Outcome, Stats, Succeeded, Task, TimedOut
+from cryocloud_core.wire import from_data
+from cryocloud_core.worker.channel import Message
+from cryocloud_core.worker.remains import Remains
+
+#: how long room is kept for a refused task of a higher priority, seconds
+_WANTED_S = 1.0
+
+
+@define(eq=False)
+class LocalScheduler(Scheduler):
+    """Implements `sdk.scheduler.Scheduler` with the processes of `pool.py`."""
+
+    capabilities: ClassVar[Capabilities] = Capabilities(prefetches=True)
+
+    _held: dict[str, Held] = field(factory=dict)
+    #: tasks whose worker died, or gave them back, before they began
+    _homeless: deque[Held] = field(factory=deque)
+    _paces: Paces = field(factory=Paces)
+    _stopping: bool = False
+    _wanted: tuple[int, str, float] | None = None
+    _settling: bool = False
+    _balancing: asyncio.TimerHandle | None = None
+    _quiet: asyncio.Event = field(factory=asyncio.Event)
+    _hurry: asyncio.Event = field(factory=asyncio.Event)
+    _loop: asyncio.AbstractEventLoop = field(init=False)
+    _reports: Reports = field(init=False)
+    _settings: SchedulerSettings = field(init=False)
+    _pool: Pool = field(init=False)
+
+    async def start(self, reports: Reports, settings: SchedulerSettings) -> None:
+        """Kill what an earlier head left alive, then start the workers. Raises StartError."""
+        self._loop, self._reports, self._settings = asyncio.get_running_loop(), reports, settings
+        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remains = Remains.read(settings.state_dir)
+        killed = await asyncio.to_thread(remains.clear)
+        if killed:
+            self._log("WARNING", f"{len(killed)} process(es) of an earlier run were still alive and were killed")
+        self._pool = Pool(self._loop, settings, remains, self._hear, self._bury)
+        self._pool.start()
+
+    def offer(self, task: Task) -> bool:
+        """Take the task now and return True, or return False and change nothing."""
+        if self._stopping or task.id in self._held or (task.machines and self._settings.machine not in task.machines):
+            return False
+        short = self._paces.of(task.workflow, task.node).is_short
+        slot = self._pool.choose(task.kind, short=short)
+        if slot is None:
+            self._want(task)
+            return False
+        if not slot.is_idle and self._is_wanted_by_others(task):
+            return False
+        held = self._held[task.id] = Held(task, short)
+        self._place(held, slot)
+        return True
+
+    def recall(self, task: str) -> bool:
+        """Give back a task that is not on its way to a worker; True when it will neither run nor be reported."""
+        held = self._held.get(task)
+        if held is None or held.began_at is not None or held.ending is not None:
+            return False
+        if held.slot is None:
+            self._homeless.remove(held)
+        elif held.slot.take_back(task) is None:
+            return False
+        del self._held[task]
+        return True
+
+    def cancel(self, task: str, why: str) -> None:
+        """Tell the task to stop, kill its worker after the grace; `ended` says how it went."""
+        held = self._held.get(task)
+        if held is None or held.ending is not None:
+            return
+        if held.slot is None or held.slot.take_back(task) is not None:
+            if held in self._homeless:
+                self._homeless.remove(held)
+            self._end(held, Cancelled(why), None)
+            return
+        held.ending = Cancelled(why)
+        self._tell_to_stop(held)
+
+    def workers(self) -> list[WorkerInfo]:
+        """Return every worker, in the order of their names."""
+        return sorted((slot.info() for slot in self._pool.slots.values()), key=lambda info: (info.name, info.pid))
+
+    def unserved(self, kind: str) -> str:
+        """Return why no worker will ever take tasks of this kind, empty when one will."""
+        if self._pool.limits.get(kind, 0) > 0:
+            return ""
+        flag = {"normal": "--workers", "admin": "--admin-workers", "gpu": "--gpus"}.get(kind, "")
+        return f"no {'GPU' if kind == 'gpu' else kind} worker" + (f" (see {flag})" if flag else "")
+
+    async def stop(self, grace_s: float) -> None:
+        """Wait up to `grace_s` for begun tasks, then kill; nothing is alive afterwards; a second call waits no more."""
+        if self._stopping:
+            self._hurry.set()
+        self._stopping = True
+        for slot in self._pool.slots.values():
+            if slot.queued:
+                self._recall_from(slot, list(slot.queued.values()))
+        await self._until_quiet(grace_s)
+        for held in self._held.values():
+            held.drop_timer()
+        if self._balancing is not None:
+            self._balancing.cancel()
+        await self._pool.end()
+        self._held.clear()
+        self._homeless.clear()
+
+    async def _until_quiet(self, grace_s: float) -> None:
+        if grace_s <= 0 or self._is_quiet():
+            return
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._quiet, self._hurry)]
+        await asyncio.wait(waits, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    def _is_quiet(self) -> bool:
+        return not any(slot.load for slot in self._pool.slots.values())
+
+    # What workers say.
+
+    def _hear(self, slot: Slot, messages: list[Message]) -> None:
+        for message in messages:
+            self._obey(slot, message)
+        if not self._settling and not slot.queued:
+            self._settling = True
+            self._loop.call_soon(self._settle)
+
+    def _obey(self, slot: Slot, message: Message) -> None:
+        match message:
+            case ["began", task, at]:
+                self._began(slot, task, at)
+            case ["ended", task, outcome, numbers]:
+                self._ended(slot, task, outcome, numbers)
+            case ["status", task, values]:
+                self._reports.status(task, slot.name, values)
+            case ["log", record]:
+                self._reports.logged(from_data(record, LogRecord))
+            case ["usage", task, cpu, memory]:
+                if slot.current is not None and slot.current.task.id == task:
+                    slot.current.cpu_time_s, slot.current.max_memory_bytes = cpu, memory
+            case ["returned", tasks]:
+                self._returned(slot, tasks)
+            case ["ready", _]:
+                slot.ready = True
+
+    def _began(self, slot: Slot, task: str, at: float) -> None:
+        held = slot.begin(task)
+        if held is None:
+            return
+        held.began_at, held.seen_at = at, self._loop.time()
+        if held.task.timeout_s is not None and held.ending is None:
+            held.timer = self._loop.call_later(held.task.timeout_s, self._time_is_over, held)
+        self._reports.began(task, slot.name, slot.machine, at)
+
+    def _ended(self, slot: Slot, task: str, outcome: dict[str, Any], numbers: list[Any]) -> None:
+        held = slot.current
+        if held is None or held.task.id != task:
+            return
+        runtime, cpu, memory, at = numbers
+        stats = Stats(slot.machine, slot.name, held.task.priority, runtime, cpu, memory, at)
+        self._paces.of(held.task.workflow, held.task.node).note(runtime)
+        slot.release(held)
+        self._end(held, held.ending or _outcome(outcome), stats)
+
+    def _returned(self, slot: Slot, tasks: list[str]) -> None:
+        for task in tasks:
+            held = slot.queued.get(task)
+            if held is None:
+                continue
+            slot.release(held)
+            if held.ending is not None:
+                self._end(held, held.ending, None)
+            else:
+                self._homeless.append(held)
+
+    def _bury(self, slot: Slot, why: str, report: str) -> None:
+        """A worker is dead, with everything below it: one task is lost, the others are placed again."""
+        if not slot.stopping or report:
+            self._log("ERROR" if report else "WARNING", f"worker {why}" + (f":\n{report}" if report else ""), slot)
+        current = slot.current
+        if current is not None:
+            slot.release(current)
+            lost = Lost(slot.machine, f"worker {slot.name} {why}")
+            self._end(current, current.ending or lost, self._stats_so_far(slot, current))
+        for held in list(slot.queued.values()):
+            slot.release(held)
+            if held.ending is not None:
+                self._end(held, held.ending, None)
+            else:
+                self._homeless.append(held)
+        self._settle()
+
+    # What becomes of a task.
+
+    def _place(self, held: Held, slot: Slot) -> None:
+        if slot.idle_timer is not None:
+            slot.idle_timer.cancel()
+            slot.idle_timer = None
+        slot.put(held)
+        self._pool.touch(slot)
+
+    def _end(self, held: Held, outcome: Outcome, stats: Stats | None) -> None:
+        held.drop_timer()
+        del self._held[held.task.id]
+        self._reports.ended(held.task.id, outcome, stats)
+
+    def _time_is_over(self, held: Held) -> None:
+        limit = held.task.timeout_s or 0.0
+        held.ending = TimedOut(f"time limit of {limit:g} s passed")
+        self._tell_to_stop(held)
+
+    def _tell_to_stop(self, held: Held) -> None:
+        slot = held.slot
+        assert slot is not None
+        slot.say(["cancel", held.task.id, ""])
+        self._pool.touch(slot)
+        held.drop_timer()
+        if held.began_at is not None:
+            held.timer = self._loop.call_later(self._settings.cancel_grace_s, self._pool.kill, slot)
+
+    def _stats_so_far(self, slot: Slot, held: Held) -> Stats:
+        at = held.began_at or time.time()
+        runtime = max(0.0, time.time() - at)
+        return Stats(slot.machine, slot.name, held.task.priority, runtime, held.cpu_time_s, held.max_memory_bytes, at)
+
+    # Who gets what.
+
+    def _settle(self) -> None:
+        """After workers were heard: place the homeless, ask for more, share what waits."""
+        self._settling = False
+        if self._stopping:
+            if self._is_quiet():
+                self._quiet.set()
+            return
+        if self._wanted is None:
+            self._place_homeless()
+        self._reports.room()
+        self._place_homeless()
+        self._balance()
+        for slot in self._pool.by_kind["admin"]:
+            if slot.is_idle and slot.idle_timer is None:
+                slot.idle_timer = self._loop.call_later(ADMIN_IDLE_S, self._pool.retire, slot)
+
+    def _place_homeless(self) -> None:
+        for held in sorted(self._homeless, key=lambda held: -held.task.priority):
+            slot = self._pool.choose(held.task.kind, short=held.short)
+            if slot is None or self._is_wanted_by_others(held.task):
+                continue
+            self._homeless.remove(held)
+            self._place(held, slot)
+
+    def _want(self, task: Task) -> None:
+        """No room for this task: if tasks of a lower priority wait at workers, ask for one of them back."""
+        waiting = [
+            held
+            for slot in self._pool.by_kind[task.kind]
+            for held in slot.queued.values()
+            if held.task.priority < task.priority and slot.ready
+        ]
+        if not waiting:
+            return
+        self._wanted = (task.priority, task.kind, self._loop.time() + _WANTED_S)
+        for slot in {held.slot for held in waiting if held.slot is not None}:
+            self._recall_from(slot, [held for held in waiting if held.slot is slot])
+
+    def _is_wanted_by_others(self, task: Task) -> bool:
+        """Return True while room is kept for a task of a higher priority than this one."""
+        if self._wanted is None:
+            return False
+        priority, kind, until = self._wanted
+        if task.kind == kind and (task.priority >= priority or self._loop.time() > until):
+            self._wanted = None
+        return self._wanted is not None and task.kind == kind
+
+    def _balance(self) -> None:
+        """Give an idle worker a part of what waits at the one with the longest queue."""
+        self._balancing = None
+        for slots in self._pool.by_kind.values():
+            idle = any(slot.is_idle for slot in slots)
+            longest = max(slots, key=lambda slot: len(slot.queued), default=None)
+            if not idle or longest is None or not longest.queued:
+                continue
+            waiting = [held for held in longest.queued.values() if not held.recalled]
+            current = longest.current
+            slow = current is not None and self._loop.time() - current.seen_at > SHORT_S
+            self._recall_from(longest, waiting if slow else waiting[(len(waiting) + 1) // 2 :])
+            if self._balancing is None:
+                self._balancing = self._loop.call_later(2 * SHORT_S, self._balance)
+
+    def _recall_from(self, slot: Slot, waiting: list[Held]) -> None:
+        asked = [held.task.id for held in waiting if not held.recalled]
+        if not asked:
+            return
+        for held in waiting:
+            held.recalled = True
+        slot.say(["recall", asked])
+        self._pool.touch(slot)
+
+    def _log(self, level: str, text: str, slot: Slot | None = None) -> None:
+        task = None if slot is None or slot.current is None else slot.current.task
+        about: dict[str, Any] = {}
+        if task is not None:
+            about = {"workflow": task.workflow, "pebble": task.pebble, "node": task.node, "task": task.id}
+        worker = "" if slot is None else slot.name
+        self._reports.logged(LogRecord(time.time(), level, text, "cryocloud", worker=worker, **about))
+
+
+def _outcome(data: dict[str, Any]) -> Outcome:
+    """Read an outcome; by far the most are a success, whose outputs are plain data."""
+    if data["type"] == "Succeeded":
+        return Succeeded(data.get("outputs", {}))
+    read: Callable[[Any, Any], Outcome] = from_data
+    return read(data, Outcome)

@@ -1,0 +1,175 @@
+"""One worker process as the head sees it: its socket, what it is in, what waits at it.
+
+Laws: messages of one turn of the loop are written together; the head never waits for a worker to read; a task is in
+exactly one slot, either as `current`, begun, or among `queued`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+
+from cryocloud_core.sdk.scheduler import WorkerInfo
+from cryocloud_core.task import Outcome, Task
+from cryocloud_core.wire import to_data
+from cryocloud_core.worker.channel import Message, Unpacker, pack
+
+_CHUNK = 256 * 1024
+
+
+@define(eq=False)
+class Held:
+    """A task that was taken and is not over."""
+
+    task: Task
+    #: its node is short, so others may wait behind it
+    short: bool
+    slot: Slot | None = None
+    began_at: float | None = None
+    #: loop time at which we learned that it began
+    seen_at: float = 0.0
+    #: how it ends, decided before it ended: cancelled, or its time is over
+    ending: Outcome | None = None
+    timer: asyncio.TimerHandle | None = None
+    #: asked back from the worker
+    recalled: bool = False
+    cpu_time_s: float = 0.0
+    max_memory_bytes: int = 0
+
+    def drop_timer(self) -> None:
+        """Forget the time limit or the grace."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+@define(eq=False)
+class Slot:
+    """A worker process. `end` is the head's end, None before the start and after the death."""
+
+    key: int
+    name: str
+    kind: str
+    machine: str
+    pid: int = 0
+    start_ticks: int = 0
+    ready: bool = False
+    stopping: bool = False
+    current: Held | None = None
+    queued: dict[str, Held] = field(factory=dict)
+    #: tasks here whose nodes are not short
+    long_tasks: int = 0
+    idle_timer: asyncio.TimerHandle | None = None
+    end: socket.socket | None = None
+    _messages: list[Message] = field(factory=list)
+    _unwritten: bytearray = field(factory=bytearray)
+    _unpacker: Unpacker = field(factory=Unpacker)
+
+    @property
+    def load(self) -> int:
+        """Tasks that are here."""
+        return len(self.queued) + (self.current is not None)
+
+    @property
+    def is_idle(self) -> bool:
+        """True when a task given now would begin at once."""
+        return self.ready and self.current is None and not self.queued and not self.stopping
+
+    def put(self, held: Held) -> None:
+        """Give it a task; written with the next `flush`."""
+        held.slot = self
+        held.recalled = False
+        self.queued[held.task.id] = held
+        self.long_tasks += not held.short
+        self.say(["task", to_data(held.task)])
+
+    def say(self, message: Message) -> None:
+        """Say something with the next `flush`."""
+        self._messages.append(message)
+
+    def begin(self, task: str) -> Held | None:
+        """Move a task from the queue into the worker's hands; None when it is not here."""
+        held = self.queued.pop(task, None)
+        if held is not None:
+            self.current = held
+        return held
+
+    def release(self, held: Held) -> None:
+        """Take a task out."""
+        if self.current is held:
+            self.current = None
+        else:
+            del self.queued[held.task.id]
+        self.long_tasks -= not held.short
+        held.slot = None
+
+    def take_back(self, task: str) -> Held | None:
+        """Take out a task that was not written yet; None when it is on its way."""
+        for index, message in enumerate(self._messages):
+            if message[0] == "task" and message[1]["id"] == task:
+                del self._messages[index]
+                held = self.queued[task]
+                self.release(held)
+                return held
+        return None
+
+    def flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write what was said this turn, as far as the socket takes it; the rest when it can."""
+        if self.end is None:
+            return
+        if self._messages:
+            self._unwritten += pack(self._messages)
+            self._messages.clear()
+        waiting = bool(self._unwritten)
+        try:
+            while self._unwritten:
+                del self._unwritten[: self.end.send(self._unwritten)]
+        except BlockingIOError:
+            loop.add_writer(self.end, self.flush, loop)
+            return
+        except (BrokenPipeError, ConnectionResetError):
+            # It is dead or dying; the keeper tells, and what was here is placed anew.
+            self._unwritten.clear()
+        if waiting:
+            loop.remove_writer(self.end)
+
+    def read(self) -> list[Message]:
+        """Return what arrived; empty when nothing did or the other end is closed."""
+        if self.end is None:
+            return []
+        try:
+            data = self.end.recv(_CHUNK)
+        except (BlockingIOError, ConnectionResetError):
+            return []
+        return self._unpacker.feed(data)
+
+    def open(self, loop: asyncio.AbstractEventLoop, end: socket.socket, on_readable: Callable[[Slot], None]) -> None:
+        """Begin to listen at the head's end of the socket."""
+        end.setblocking(False)
+        self.end = end
+        loop.add_reader(end, on_readable, self)
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let go of the socket."""
+        if self.idle_timer is not None:
+            self.idle_timer.cancel()
+        if self.end is not None:
+            loop.remove_reader(self.end)
+            loop.remove_writer(self.end)
+            self.end.close()
+            self.end = None
+
+    def info(self) -> WorkerInfo:
+        """Return what `workers()` tells of it."""
+        state = "stopping" if self.stopping else "busy" if self.current else "idle" if self.ready else "starting"
+        task = self.current.task.id if self.current else ""
+        return WorkerInfo(self.name, self.machine, self.kind, state, self.pid, task, len(self.queued))
+
+
+def hello(slot: Slot, config: dict[str, Any], log_level: str) -> Message:
+    """Return a worker's first message."""
+    return ["hello", {"name": slot.name, "machine": slot.machine, "config": config, "log_level": log_level}]

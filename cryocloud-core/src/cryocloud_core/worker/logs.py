@@ -1,0 +1,74 @@
+"""Log lines of a worker on their way to the head.
+
+Laws: every line carries pebble, node, task and worker; a line is cut at 64 KiB; a line that cannot be formatted is
+told as it is, with the reason, and never breaks the module that wrote it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from attrs import define
+
+from cryocloud_core.sdk.lines import CUT
+from cryocloud_core.sdk.observed import LogRecord
+from cryocloud_core.task import Task
+
+#: characters of one line
+TEXT_LIMIT = 64 * 1024
+#: what module loggers are named below
+ROOT = "cryocloud"
+
+
+@define(eq=False)
+class Scribe:
+    """Makes log records of the worker `name`, for the task it is in (None between tasks)."""
+
+    name: str
+    send: Callable[[LogRecord], None]
+    task: Task | None = None
+
+    def write(self, level: str, text: str, logger: str = "", **place: str | int) -> None:
+        """Tell one line; `place` may hold module, function and line."""
+        task = self.task
+        cut = text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT] + CUT
+        about = {} if task is None else {"workflow": task.workflow, "node": task.node, "task": task.id}
+        pebble = 0 if task is None else task.pebble
+        self.send(LogRecord(time.time(), level, cut, logger, pebble=pebble, worker=self.name, **about, **place))  # type: ignore[arg-type]
+
+
+class ScribeHandler(logging.Handler):
+    """Hands everything that Python's logging is told to a scribe."""
+
+    def __init__(self, scribe: Scribe) -> None:
+        super().__init__()
+        self._scribe = scribe
+        self.setFormatter(logging.Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell one record, with its traceback if it has one."""
+        try:
+            text = self.format(record)
+        except Exception as error:  # noqa: BLE001 - a module's wrong format string is told, not raised into it
+            text = f"{record.msg!r} % {record.args!r}: {type(error).__name__}: {error}"
+        level = record.levelname if record.levelname in logging.getLevelNamesMapping() else "INFO"
+        self._scribe.write(
+            level, text, record.name, module=record.module, function=record.funcName or "", line=record.lineno
+        )
+
+
+def install(scribe: Scribe) -> None:
+    """Make this process's root logger write to the scribe alone."""
+    root = logging.getLogger()
+    root.handlers[:] = [ScribeHandler(scribe)]
+    logging.captureWarnings(True)
+
+
+def set_level(name: str) -> None:
+    """Set the level below which lines are dropped; an unknown name counts as INFO."""
+    level = logging.getLevelNamesMapping().get(name, logging.INFO)
+    root = logging.getLogger()
+    if root.level != level:
+        root.setLevel(level)

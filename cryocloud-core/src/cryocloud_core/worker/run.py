@@ -1,0 +1,211 @@
+"""Running one task: load, stage in, call, judge, tidy up; what comes out is exactly one Outcome.
+
+Laws: nothing a module does escapes (an exception, SystemExit and KeyboardInterrupt included, is a failed task that
+says so); what outlives the task is killed and what the task changed in the process is put back before the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field, frozen
+
+from cryocloud_core.errors import ModuleError, ResolutionError, ReturnValueError, TaskError
+from cryocloud_core.files.archives import limits_from
+from cryocloud_core.files.service import FileService
+from cryocloud_core.files.staging import Stage
+from cryocloud_core.files.tempdirs import DEFAULT_BASE, make_tempdir, private_name, remove_tree
+from cryocloud_core.files.unpacked import Unpacking
+from cryocloud_core.modules.load import home, importable
+from cryocloud_core.task import Cancelled, Code, Declined, Failed, Outcome, Succeeded, Task
+from cryocloud_core.worker import logs
+from cryocloud_core.worker.calls import call_once, call_per_item
+from cryocloud_core.worker.capture import Capture
+from cryocloud_core.worker.contract import TaskStatus, TaskWorker, WorkerConfig
+from cryocloud_core.worker.current import Current
+from cryocloud_core.worker.module import DeclinedError, ModuleInUse, Ready, stop_hook
+from cryocloud_core.worker.strays import has_children, kill_children
+from cryocloud_core.worker.usage import Usage
+from cryocloud_core.worker.world import World
+
+#: characters of a traceback that go with an outcome
+TRACE_LIMIT = 16 * 1024
+
+
+class StopRequestedError(Exception):
+    """The task was told to stop before its module was called."""
+
+
+@frozen
+class Finished:
+    """How a task ended and what it used."""
+
+    outcome: Outcome
+    runtime_s: float
+    cpu_time_s: float
+    max_memory_bytes: int
+
+
+@define(eq=False)
+class Runner:
+    """Runs tasks one after another in this process, on its main thread."""
+
+    name: str
+    machine: str
+    config: WorkerConfig
+    scribe: logs.Scribe
+    capture: Capture
+    #: told a status value of the current task
+    publish: Callable[[str, Any], None]
+    stop_event: threading.Event
+    usage: Usage = field(factory=Usage)
+    world: World = field(factory=World)
+    in_use: ModuleInUse = field(factory=ModuleInUse)
+
+    def run(self, current: Current) -> Finished:
+        """Run one task to its end; never raises for what the task did."""
+        self.usage.begin()
+        logs.set_level(current.task.log_level)
+        worker = self._worker(current)
+        try:
+            outcome = self._outcome(current, worker)
+        finally:
+            current.deaf = False
+            self._tidy(worker)
+        return Finished(outcome, *self.usage.end())
+
+    def _outcome(self, current: Current, worker: TaskWorker) -> Outcome:
+        task = current.task
+        try:
+            ready = self._taken(task.code)
+            args = self._staged(task, worker)
+        except DeclinedError as error:
+            return Declined(str(error), self.machine)
+        except StopRequestedError:
+            return Cancelled("told to stop while its files were prepared")
+        except (ResolutionError, ModuleError) as error:
+            return Failed(str(error), permanent=True)
+        except TaskError as error:
+            return Failed(f"Preparing files failed: {error}")
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a module's code ran: its import
+            return self._failed(error)
+        return self._called(current, ready, worker, args)
+
+    def _taken(self, code: Code) -> Ready:
+        ready = self.in_use.take(code)
+        if ready.fresh:
+            self.world.accept_imports()
+        return ready
+
+    def _staged(self, task: Task, worker: TaskWorker) -> dict[str, Any]:
+        if task.uploads:
+            raise ResolutionError("post is not supported yet", subject=f"node {task.node!r}")
+        if not task.staging:
+            return dict(task.args)
+        files = worker.files
+        assert isinstance(files, FileService)
+        return Stage(files, self.machine).arguments(task)
+
+    def _called(self, current: Current, ready: Ready, worker: TaskWorker, args: dict[str, Any]) -> Outcome:
+        task = current.task
+        call = call_per_item if task.loop else call_once
+        current.stop_job = stop_hook(ready.module)
+        try:
+            with _neighbours(task.code), _directory(task.workdir):
+                current.deaf = not ready.takes_cancel and current.stop_job is None
+                worker.cancel_event = current.cancel
+                returned = call(ready, worker, _task_dict(current, args), task)
+        except ReturnValueError as error:
+            return Failed(str(error))
+        except BaseException as error:  # noqa: BLE001 - whatever a module raises is its task's end, not the worker's
+            return self._failed(error)
+        if returned.wrapped:
+            self.scribe.write("WARNING", f"returned {returned.wrapped}, not a map; it is wrapped as 'result'")
+        if returned.error:
+            return Failed(returned.error, returned.outputs)
+        return Succeeded(returned.outputs)
+
+    def _failed(self, error: BaseException) -> Failed:
+        """Tell the traceback to the log and return the task's end."""
+        trace = "".join(traceback.format_exception(error))[-TRACE_LIMIT:]
+        self.scribe.write("ERROR", trace.rstrip("\n"), logs.ROOT)
+        text = str(error) or type(error).__name__
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            text = f"module raised {type(error).__name__}" + (f": {error}" if str(error) else "")
+        return Failed(text, trace=trace, permanent=isinstance(error, ResolutionError))
+
+    def _tidy(self, worker: TaskWorker) -> None:
+        """Kill what is left, read out what was written, remove the scratch directory, put the process back."""
+        if has_children():
+            killed = kill_children()
+            if killed:
+                self.scribe.write("INFO", f"{len(killed)} child process(es) outlived the task and were killed")
+        self.world.restore()
+        self.capture.finish()
+        if worker.scratch_made is not None:
+            try:
+                remove_tree(worker.scratch_made)
+            except TaskError as error:
+                self.scribe.write("WARNING", str(error))
+
+    def _worker(self, current: Current) -> TaskWorker:
+        task = current.task
+
+        def check() -> None:
+            if current.cancel.is_set():
+                raise StopRequestedError
+
+        tempdir = str(self.config["tempdir"] or DEFAULT_BASE)
+        limits = limits_from(self.config.values)
+        return TaskWorker(
+            self.name,
+            logging.getLogger(f"{logs.ROOT}.{task.module}"),
+            TaskStatus(self.publish),
+            self.config,
+            FileService(Unpacking(Path(tempdir), limits, check)),
+            current.cancel,
+            self.stop_event,
+            lambda: make_tempdir(tempdir, private_name(task.nonce, task.id, f"scratch.{task.attempt}")),
+        )
+
+
+def _task_dict(current: Current, args: dict[str, Any]) -> dict[str, Any]:
+    """Return the task as its module sees it; nothing that steers us is among the arguments."""
+    task = current.task
+    return {
+        "attempt": task.attempt,
+        "args": args,
+        "id": task.id,
+        "taskid": task.id,
+        "itemid": task.pebble,
+        "module": task.module,
+        "priority": task.priority,
+        "type": task.kind,
+        "workdir": task.workdir,
+        "runname": task.workflow,
+        "modulepath": task.code.path or task.code.reference,
+        "prepare_time": time.monotonic() - current.began,
+    }
+
+
+def _neighbours(code: Code) -> AbstractContextManager[None]:
+    return nullcontext() if code.path is None else importable(home(code.path))
+
+
+def _directory(workdir: str | None) -> AbstractContextManager[None]:
+    """Enter the working directory; `World.restore` leaves it."""
+    if workdir is not None:
+        try:
+            os.chdir(workdir)
+        except OSError as error:
+            why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be used: {error.strerror}"
+            raise TaskError(f"Working directory '{workdir}' {why}") from error
+    return nullcontext()
