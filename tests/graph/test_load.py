@@ -12,6 +12,7 @@ from cryocloud_core.graph.meaning import workflow_text
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, StatRef
 from cryocloud_core.graph.workflow import (
     CacheRule,
+    Node,
     NodeKind,
     Placement,
     PostItem,
@@ -20,7 +21,7 @@ from cryocloud_core.graph.workflow import (
     WorkerKind,
     Workflow,
 )
-from cryocloud_core.task import Preparation, StagingKind
+from cryocloud_core.task import Code, Preparation, StagingKind
 from cryocloud_core.wire import from_json, to_json
 
 FILE, TEMPDIR = StagingKind.FILE, StagingKind.TEMPDIR
@@ -55,6 +56,14 @@ def test_an_input_node_is_attached_to_entry(bench: Any) -> None:
         (NodeKind.INPUT, (), False),
     ]
     assert workflow.nodes["cmdline"].run_on == {"success"}
+
+
+def test_a_node_that_says_nothing_has_the_languages_defaults(bench: Any) -> None:
+    """Nothing but its module, its parent and what the module declares is set."""
+    node = bench.workflow({"module": "other", "downstreamOf": "In"}).nodes["other"]
+
+    code = Code(path="/m/other.py")
+    assert node == Node(name="other", module="other", code=code, parents=("In",), outputs={"dst": ""})
 
 
 @pytest.mark.parametrize(
