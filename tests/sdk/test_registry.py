@@ -67,7 +67,6 @@ def test_core_and_the_builtins_come_through_the_same_door() -> None:
         ),
         ("raise SystemExit(3)\n", "cannot be loaded: SystemExit: 3"),
         ("def f(:\n", "cannot be loaded: SyntaxError: invalid syntax"),
-        ("x = 1\n", "it implements no hook"),
         (f"{HEAD}@hookimpl\ndef register_procesors(): return []\n", "no hook 'register_procesors', did you mean"),
         (f"{HEAD}def register_processors(): return []\n", "register_processors is not marked with @hookimpl"),
         (f"{HEAD}@hookimpl\ndef task_ended(task, extra): ...\n", "a hook does not fit: .*extra"),
@@ -210,10 +209,20 @@ def test_observers_are_called_one_by_one_or_all_at_once() -> None:
 def test_a_registry_of_modules_and_objects_is_checked_alike() -> None:
     """Tests and scripts make registries from plugin objects; faults are found there too."""
     plugin = types.ModuleType("my_plugin")
+    plugin.register_inputs = lambda: ["mine"]  # type: ignore[attr-defined]
 
-    with pytest.raises(PluginError, match="my_plugin: it implements no hook"):
+    with pytest.raises(PluginError, match="my_plugin: register_inputs is not marked with @hookimpl"):
         Registry.of(plugin).check()
     Registry.of().check()
+
+
+def test_a_package_that_offers_nothing_is_listed_and_stops_nothing(install: Install) -> None:
+    """Nothing that a run could need is missing, so it is no reason to refuse one."""
+    install("cc-empty", {"cc_empty.py": "x = 1\n"}, "cc_empty")
+    registry = Registry.installed()
+
+    assert broken_of(registry, "cc-empty") == [Broken("cc-empty", "1.0", "it implements no hook", stops_runs=False)]
+    Registry.of(types.ModuleType("empty")).check()
 
 
 def test_a_reference_is_imported_on_demand() -> None:

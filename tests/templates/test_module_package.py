@@ -85,11 +85,26 @@ def test_it_passes_its_own_tests_where_it_is_installed(python: Path, package: Pa
     assert "12 passed, 1 skipped" in told
 
 
+def test_its_workflow_runs(python: Path, package: Path, tmp_path: Path) -> None:
+    """The checksum of a file that lies in the watched directory stands in the other one."""
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "in" / "product").write_text("x")
+    options = ["--in", tmp_path / "in", "--out", tmp_path / "out", "--once", "--state-dir", tmp_path / "state"]
+    run(*cryocloud(python), "run", package / "workflow.json", *options, cwd=tmp_path)
+
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["product.sha256"]
+
+
+def cryocloud(python: Path) -> list[str | Path]:
+    """Return the beginning of a command of the installed package's environment."""
+    return [python, "-c", "import sys; from cryocloud_core.cli.main import main; sys.exit(main())"]
+
+
 def test_it_is_listed_and_its_workflow_is_sound(python: Path, package: Path, tmp_path: Path) -> None:
     """`modules` shows it with its package, `check` accepts the workflow that comes with it."""
-    cryocloud = [python, "-c", "import sys; from cryocloud_core.cli.main import main; sys.exit(main())"]
-    listed = run(*cryocloud, "modules", "sea_ice", cwd=tmp_path)
+    listed = run(*cryocloud(python), "modules", "sea_ice", cwd=tmp_path)
 
     assert "cryocloud-sea-ice" in listed
     assert "checksum" in listed
-    run(*cryocloud, "check", package / "workflow.json", "--in", tmp_path, cwd=tmp_path)
+    run(*cryocloud(python), "check", package / "workflow.json", "--in", tmp_path, cwd=tmp_path)

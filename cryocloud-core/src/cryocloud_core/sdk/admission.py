@@ -53,6 +53,11 @@ def admit(manager: pluggy.PluginManager, plugin: Plugin) -> str:
     return why
 
 
+def implemented(manager: pluggy.PluginManager, plugin: Plugin) -> list[str]:
+    """Return the names of the hooks that a registered plugin implements."""
+    return [caller.name for caller in manager.get_hookcallers(plugin.plugin) or ()]
+
+
 def _wrong_api(plugin: object) -> str:
     """Return why the API that the plugin insists on (`cryocloud_api = "1"` or `"1.2"`) is not ours."""
     wanted = getattr(plugin, "cryocloud_api", None)
@@ -80,10 +85,7 @@ def _unmarked(plugin: object) -> str:
 
 def _unknown_hooks(manager: pluggy.PluginManager, plugin: Plugin) -> str:
     known = _hook_names()
-    hooks = [caller.name for caller in manager.get_hookcallers(plugin.plugin) or ()]
-    if not hooks:
-        return "it implements no hook"
-    for name in hooks:
+    for name in implemented(manager, plugin):
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             return f"there is no hook {name!r}" + (f", did you mean {near[0]!r}?" if near else "")

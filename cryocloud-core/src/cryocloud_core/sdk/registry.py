@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from cryocloud_core.errors import PluginError
 from cryocloud_core.sdk import hookspecs
-from cryocloud_core.sdk.admission import Plugin, admit, describe
+from cryocloud_core.sdk.admission import Plugin, admit, describe, implemented
 from cryocloud_core.sdk.offers import ModuleOffer, SchedulerOffer, TransferOffer
 
 GROUP = "cryocloud"
@@ -43,6 +43,8 @@ class Broken:
     package: str
     version: str
     why: str
+    #: a package that offers nothing at all is listed, but takes nothing from a run
+    stops_runs: bool = True
 
 
 @frozen
@@ -99,8 +101,10 @@ class Registry:
         why = admit(self._plugins, asked)
         if why:
             self.refuse(Broken(package, version, why))
-        else:
-            self._known[asked.key] = asked
+            return
+        self._known[asked.key] = asked
+        if not implemented(self._plugins, asked):
+            self.refuse(Broken(package, version, "it implements no hook", stops_runs=False))
 
     def refuse(self, broken: Broken) -> None:
         """Note something that cannot be used."""
@@ -120,7 +124,7 @@ class Registry:
 
     def check(self) -> None:
         """Raise PluginError naming every broken plugin, so that a run never starts with half of what is installed."""
-        broken = self.broken
+        broken = [each for each in self.broken if each.stops_runs]
         if broken:
             told = "; ".join(f"{_title(each.package, each.version)}: {each.why}" for each in broken)
             raise PluginError(told, subject="plugins", remedy="repair, update or uninstall what is named here")
