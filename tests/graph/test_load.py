@@ -75,6 +75,7 @@ def test_a_node_that_says_nothing_has_the_languages_defaults(bench: Any) -> None
         ({"run_on": "always"}, {"runOn": ["success", "error", "timeout", "cancelled"]}),
         ({"resolveOnAny": "true"}, {"resolveOnAny": True}),
         ({"Merge": "NO"}, {}),
+        ({"global": "false"}, {}),
         ({"downstreamOf": "In"}, {"downstreamOf": ["In", "In"]}),
         ({"type": "gpu"}, {"gpu": True}),
         ({"runOn": ["never"]}, {"runOn": "never"}),
@@ -362,6 +363,29 @@ def test_all_findings_come_at_once_in_document_order_with_their_place(bench: Any
 7:72: nodes[0].children[1] "[red]\\x1b[31m\\n": E11 unknown parent "Wint" (did you mean "Wind"?)
 """
     assert bench.lines(text) == [f"f.json:{line}" for line in told.strip().splitlines()]
+
+
+def test_one_nodes_outputs_are_not_anothers(bench: Any, work: Any) -> None:
+    """What a node adds or replaces stays its own, the module's definition is never changed."""
+    nodes = [work("A", outputs={"own": ""}, provides=["Mine"]), work("B")]
+
+    assert bench.codes(bench.document(*nodes, work("C", "B", args={"src": {"output": "B.own"}}))) == ["E19"]
+    assert bench.codes(bench.document(*nodes, work("C", "B", depends=["Mine"]))) == ["E25"]
+    assert bench.codes(bench.document(*nodes, work("C", "A", depends=["Mine"]))) == []
+
+
+def test_a_reference_to_an_error_does_not_hide_the_next_one(bench: Any, work: Any) -> None:
+    """Every argument is judged by itself."""
+    args = {"src": {"output": "parent.error"}, "f": {"output": "parent.nix"}, "level": {"output": "Nix.x"}}
+
+    assert bench.codes(bench.document(work("A", args=args))) == ["E19", "E18"]
+
+
+def test_a_case_mismatch_in_depends_is_hinted_at(bench: Any, work: Any) -> None:
+    """Folding it silently would hide a real error."""
+    (line,) = bench.lines(bench.document(work("A", depends=["product"])))
+
+    assert line.endswith('(they provide: Product) ("Product" is written with other capitals)')
 
 
 def test_a_cycle_is_told_in_the_direction_of_flow(bench: Any, work: Any) -> None:
