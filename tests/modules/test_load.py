@@ -356,3 +356,11 @@ def test_an_input_may_import_its_neighbours_as_long_as_it_runs(tmp_path: Path) -
     )
 
     assert subprocess.run([sys.executable, "-P", "-c", program, str(path)], check=False).returncode == 41
+
+
+def test_a_worker_loads_modules_without_the_machinery_of_plugins() -> None:
+    """What a worker process starts with knows nothing of entry points."""
+    program = "import sys, cryocloud_core.modules.load\nprint(*{'pluggy', 'importlib.metadata'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.strip() == ""

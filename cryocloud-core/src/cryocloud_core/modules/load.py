@@ -19,14 +19,17 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from attrs import define, field
 
 from cryocloud_core.errors import ModuleError
 from cryocloud_core.modules.neighbours import FreshLoader, NeighbourFinder
 from cryocloud_core.modules.stamps import Stamp
-from cryocloud_core.sdk.registry import Registry
 from cryocloud_core.task import Code
+
+if TYPE_CHECKING:
+    from cryocloud_core.sdk.registry import Registry
 
 
 @define
@@ -101,6 +104,8 @@ class ModuleLoader:
 
     def _processor_reference(self, name: str) -> str | None:
         if self.registry is None:
+            from cryocloud_core.sdk.registry import Registry
+
             self.registry = Registry.installed()
         offered = self.registry.processors().get(name)
         return None if offered is None else offered.offer.reference
