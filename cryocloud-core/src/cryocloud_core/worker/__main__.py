@@ -34,7 +34,7 @@ def main(number: int, parent: int) -> None:
     scribe = logs.Scribe(str(hello["name"]), session.tell)
     logs.install(scribe)
     logs.set_level(str(hello["log_level"]))
-    capture = Capture(lambda stream, level, text: scribe.write(level, text, stream))
+    capture = Capture(scribe.write_lines)
     reports = _keep_crash_reports()
     try:
         capture.install()

@@ -25,8 +25,8 @@ PIPE_BYTES = 1024 * 1024
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 _CHUNK = 64 * 1024
 
-#: told a line: its stream (`stdout`, `stderr`), its level, its text
-OnOutput = Callable[[str, str, str], None]
+#: told lines of a stream (`stdout`, `stderr`), each a level and a text
+OnOutput = Callable[[str, list[tuple[str, str]]], None]
 
 
 @define(eq=False)
@@ -65,8 +65,8 @@ class Capture:
         """Redirect descriptors 1 and 2 and let Python's own streams write lines into them."""
         self._streams = (_redirected("stdout", 1), _redirected("stderr", 2))
         # New streams: those from the start may have looked at a seekable file and would ask the pipe for its position.
-        sys.stdout = sys.__stdout__ = _by_lines(1)
-        sys.stderr = sys.__stderr__ = _by_lines(2)
+        sys.stdout = _by_lines(1)
+        sys.stderr = _by_lines(2)
 
     def filenos(self) -> list[int]:
         """Return what to poll for output."""
@@ -88,9 +88,12 @@ class Capture:
         with self._reading:
             for stream in self._streams:
                 self._read(stream)
-                for line in stream.splitter.rest():
-                    self._tell(stream.name, stream.level(line), line)
+                self._tell_lines(stream, stream.splitter.rest())
                 stream.errors = ErrorStream()
+
+    def _tell_lines(self, stream: _Stream, lines: list[str]) -> None:
+        if lines:
+            self._tell(stream.name, [(stream.level(line), line) for line in lines])
 
     def _read(self, stream: _Stream) -> None:
         while True:
@@ -98,8 +101,7 @@ class Capture:
                 data = os.read(stream.reader, _CHUNK)
             except BlockingIOError:
                 return
-            for line in stream.splitter.feed(data):
-                self._tell(stream.name, stream.level(line), line)
+            self._tell_lines(stream, stream.splitter.feed(data))
             # A short read emptied the pipe; asking again would only cost a call.
             if len(data) < _CHUNK:
                 return

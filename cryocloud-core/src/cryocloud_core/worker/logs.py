@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from attrs import define
 
@@ -27,16 +28,34 @@ class Scribe:
     """Makes log records of the worker `name`, for the task it is in (None between tasks)."""
 
     name: str
-    send: Callable[[LogRecord], None]
+    send: Callable[[list[LogRecord]], None]
     task: Task | None = None
 
-    def write(self, level: str, text: str, logger: str = "", **place: str | int) -> None:
+    def write(self, level: str, text: str, logger: str = "", **place: Any) -> None:
         """Tell one line; `place` may hold module, function and line."""
-        task = self.task
+        self.send([self._record(level, text, logger, place)])
+
+    def write_lines(self, logger: str, lines: list[tuple[str, str]]) -> None:
+        """Tell several lines, each a level and a text, in one message."""
+        self.send([self._record(level, text, logger, {}) for level, text in lines])
+
+    def _record(self, level: str, text: str, logger: str, place: dict[str, Any]) -> LogRecord:
         cut = text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT] + CUT
-        about = {} if task is None else {"workflow": task.workflow, "node": task.node, "task": task.id}
-        pebble = 0 if task is None else task.pebble
-        self.send(LogRecord(time.time(), level, cut, logger, pebble=pebble, worker=self.name, **about, **place))  # type: ignore[arg-type]
+        task = self.task
+        if task is None:
+            return LogRecord(time.time(), level, cut, logger, worker=self.name, **place)
+        return LogRecord(
+            time.time(),
+            level,
+            cut,
+            logger,
+            workflow=task.workflow,
+            pebble=task.pebble,
+            node=task.node,
+            task=task.id,
+            worker=self.name,
+            **place,
+        )
 
 
 class ScribeHandler(logging.Handler):

@@ -55,9 +55,9 @@ class Session:
         """Send messages now; a worker without a head does not come back from here."""
         self._send_frames(pack(messages))
 
-    def tell(self, record: LogRecord) -> None:
-        """Send a log line."""
-        self.send([["log", to_data(record)]])
+    def tell(self, records: list[LogRecord]) -> None:
+        """Send log lines."""
+        self.send([["log", to_data(record)] for record in records])
 
     def publish(self, name: str, value: Any) -> None:
         """Note a status value of the current task and send it when the last message is long enough ago."""

@@ -1,0 +1,433 @@
+"""What a module may do and return, and what the head hears of it: real workers run every case."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cryocloud_core.task import (
+    Declined,
+    Failed,
+    Lost,
+    Outcome,
+    Preparation,
+    Staging,
+    StagingKind,
+    Succeeded,
+)
+
+
+def returning(expression: str) -> str:
+    """Return the source of a module that returns an expression."""
+    return f"import pathlib\ndef process_task(worker, task):\n    return {expression}\n"
+
+
+@pytest.mark.parametrize(
+    ("expression", "outcome"),
+    [
+        ("100, {'a': 1}", Succeeded({"a": 1})),
+        ("100.0, None", Succeeded({})),
+        ("{'p': pathlib.Path('/x'), 't': (1, [2])}", Succeeded({"p": "/x", "t": [1, [2]]})),
+        ("100, 'text'", Succeeded({"result": "text"})),
+        ("50, {'a': 1}", Failed("returned progress 50, expected 100", {"a": 1})),
+        ("100, {'error': 'mild'}", Succeeded({"error": "mild"})),
+    ],
+)
+def test_return_values(expression: str, outcome: Outcome, floor: Any) -> None:
+    """The pair, the bare map, the wrapped value, the unfinished progress."""
+    assert floor.run(returning(expression)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("None", ["must return (progress, return value)", "NoneType"]),
+        ("'100', {}", ["progress must be a number"]),
+        ("100, {'a': {'b': {1, 2}}}", ["'a.b'", "set", "sorted list"]),
+        ("100, {'a': float('nan')}", ["'a'", "nan"]),
+        ("100, {'a': 'x' * 17_000_000}", ["return value too large", "write a file"]),
+    ],
+)
+def test_nonsense_is_told_with_what_to_do(expression: str, words: list[str], floor: Any) -> None:
+    """The error names the key and the remedy."""
+    outcome = floor.run(returning(expression)).outcome
+
+    assert isinstance(outcome, Failed)
+    for word in words:
+        assert word in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("raise ValueError('it broke')", "it broke"),
+        ("raise KeyError", "KeyError"),
+        ("raise SystemExit(3)", "module raised SystemExit: 3"),
+        ("raise KeyboardInterrupt", "module raised KeyboardInterrupt"),
+        ("import sys; sys.exit()", "module raised SystemExit"),
+    ],
+)
+def test_whatever_a_module_raises_is_its_tasks_error(statement: str, error: str, floor: Any) -> None:
+    """The traceback is in the log at ERROR and with the outcome; the worker goes on."""
+    end = floor.run(f"def process_task(worker, task):\n    {statement}\n")
+
+    assert isinstance(end.outcome, Failed)
+    assert end.outcome.error == error
+    assert not end.outcome.permanent
+    assert "process_task" in end.outcome.trace
+    logged = [record for record in floor.logs_of(end) if record.level == "ERROR"]
+    assert any("Traceback" in record.text for record in logged)
+
+
+def test_the_task_a_module_sees(floor: Any) -> None:
+    """All keys of the contract, and nothing of ours among the arguments."""
+    code = floor.module("def process_task(worker, task, *more):\n    return {'task': task, 'more': len(more)}\n")
+    task = floor.submit(floor.task(code, {"x": [1, {"y": None}]}, attempt=3, priority=70))
+
+    outputs = floor.end_of(task).outcome.outputs
+    seen = outputs["task"]
+    assert seen.pop("prepare_time") >= 0
+    assert seen == {
+        "args": {"x": [1, {"y": None}]},
+        "attempt": 3,
+        "id": task.id,
+        "itemid": task.pebble,
+        "module": "m",
+        "modulepath": code.path,
+        "priority": 70,
+        "runname": "flow",
+        "taskid": task.id,
+        "type": "normal",
+        "workdir": None,
+    }
+    assert outputs["more"] == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expression", "expected"),
+    [
+        ("worker, task", "None", None),
+        ("worker, task, anything", "[anything.is_set(), anything.isSet()]", [False, False]),
+        ("worker, task, stop=None", "stop.is_set()", False),
+        ("*args", "len(args)", 3),
+        ("worker, task, *, cancel_event=None", "cancel_event", None),
+    ],
+)
+def test_the_third_positional_parameter_decides(parameters: str, expression: str, expected: Any, floor: Any) -> None:
+    """Under any name, with or without a default."""
+    end = floor.run(f"def process_task({parameters}):\n    return {{'got': {expression}}}\n")
+    assert end.outcome == Succeeded({"got": expected})
+
+
+def test_what_a_worker_offers(floor: Any, tmp_path: Path) -> None:
+    """Config, status, scratch, arguments, the stop event."""
+    source = """
+    def process_task(worker, task):
+        worker.status["shape"] = "round"
+        worker.status["count"].inc(); worker.status["count"].inc(2); worker.status["count"].dec()
+        worker.status.new("fresh", 7)
+        worker.progress(40)
+        path = worker.scratch / "file"
+        path.write_text("x")
+        try:
+            worker.get_arg(task, "none")
+        except Exception as error:
+            missing = str(error)
+        return {"tempdir": worker.cfg["tempdir"], "none": worker.cfg["none"], "scratch": str(path),
+                "a": worker.get_arg(task, "a"), "d": worker.get_arg(task, "b", 5), "missing": missing,
+                "count": worker.status["count"].get_value(), "stop": worker._stop_event.is_set()}
+    """
+    end = floor.run(source, {"a": 0})
+
+    outputs = end.outcome.outputs
+    assert outputs["tempdir"] == floor.settings.worker_config["tempdir"]
+    assert (outputs["none"], outputs["a"], outputs["d"], outputs["count"], outputs["stop"]) == (None, 0, 5, 2, False)
+    assert "argument 'none' is missing" in outputs["missing"]
+    assert not Path(outputs["scratch"]).parent.exists()
+    values = {key: value for task, _, changed in floor.ear.values if task == end.task for key, value in changed.items()}
+    assert values == {"shape": "round", "count": 2, "fresh": 7, "progress": 40.0}
+
+
+def test_log_lines_carry_whose_they_are(floor: Any) -> None:
+    """The worker's logger, the module's own, and warnings; below the task's level nothing."""
+    source = """
+    import logging, warnings
+    def process_task(worker, task):
+        worker.log.info("from %s", "worker")
+        logging.getLogger("own").warning("from own")
+        warnings.warn("careful")
+        worker.log.debug("too fine")
+        worker.log.info("wrong %d", "format")
+        try:
+            1 / 0
+        except ZeroDivisionError:
+            worker.log.exception("with trace")
+    """
+    task = floor.submit(floor.task(source + "        return {}\n", node="Wind"))
+    records = floor.logs_of(floor.end_of(task))
+
+    texts = [record.text for record in records]
+    assert texts[:2] == ["from worker", "from own"]
+    assert "careful" in texts[2]
+    assert "wrong %d" in texts[3]
+    assert "ZeroDivisionError" in texts[4]
+    assert len(texts) == 5
+    assert {(r.pebble, r.node, r.task, r.workflow, r.worker) for r in records} == {
+        (task.pebble, "Wind", task.id, "flow", "Worker-here_0")
+    }
+    assert (records[0].level, records[0].logger, records[0].function) == ("INFO", "cryocloud.m", "process_task")
+    assert (records[1].level, records[1].logger) == ("WARNING", "own")
+
+
+def test_output_of_the_module_and_its_children_becomes_log_lines(floor: Any) -> None:
+    """print, C code's stdout, a child's stderr, undecodable bytes, a line without end, a very long one."""
+    source = r"""
+    import ctypes, os, subprocess, sys
+    def process_task(worker, task):
+        print("printed")
+        ctypes.CDLL(None).puts(b"from C")
+        os.write(1, b"bad \xff byte\n")
+        subprocess.run(["sh", "-c", "echo child; echo oops >&2"])
+        print("x" * 100_000)
+        print("Traceback (most recent call last):", file=sys.stderr)
+        print("no end", end="")
+        return {}
+    """
+    end = floor.run(source)
+
+    records = floor.logs_of(end)
+    lines = {record.text: (record.level, record.logger) for record in records}
+    assert lines["printed"] == ("INFO", "stdout")
+    assert lines["from C"] == ("INFO", "stdout")
+    assert lines["bad � byte"] == ("INFO", "stdout")
+    assert lines["child"] == ("INFO", "stdout")
+    assert lines["oops"] == ("INFO", "stderr")
+    assert lines["Traceback (most recent call last):"] == ("ERROR", "stderr")
+    assert lines["no end"] == ("INFO", "stdout")
+    assert any(text.startswith("xxx") and len(text) < 70_000 for text in lines)
+
+
+def test_much_output_does_not_block_and_all_of_it_arrives(floor: Any) -> None:
+    """More than any pipe holds, within one short task."""
+    end = floor.run(
+        "def process_task(worker, task):\n    for n in range(60_000):\n        print('line', n)\n    return {}\n"
+    )
+
+    assert end.outcome == Succeeded({})
+    assert [r.text for r in floor.logs_of(end)] == [f"line {n}" for n in range(60_000)]
+
+
+def test_what_a_task_changes_in_the_process_is_put_back(floor: Any, tmp_path: Path) -> None:
+    """Directory, environment, umask, signal handlers, alarms, standard streams, descriptor 1."""
+    spoil = """
+    import os, signal, sys, io
+    def process_task(worker, task):
+        os.chdir("/"); os.environ["SPOILED"] = "1"; os.environ.pop("PATH", None); os.umask(0)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.alarm(1)
+        sys.stdout = io.StringIO(); os.close(1); sys.path.insert(0, "/spoiled")
+        return {}
+    """
+    look = """
+    import os, signal, sys, time
+    def process_task(worker, task):
+        print("seen")
+        time.sleep(1.2)
+        mask = os.umask(0o022)
+        return {"cwd": os.getcwd(), "env": os.environ.get("SPOILED"), "path": "PATH" in os.environ, "umask": mask,
+                "term": str(signal.getsignal(signal.SIGTERM)), "sys": "/spoiled" in sys.path}
+    """
+    before = floor.run(look)
+    assert floor.run(spoil).outcome == Succeeded({})
+    after = floor.run(look)
+
+    assert after.outcome == before.outcome
+    assert [record.text for record in floor.logs_of(after)] == ["seen"]
+
+
+def test_what_importing_a_module_set_up_stays(floor: Any) -> None:
+    """It is imported once; its environment must be there at the second call too."""
+    code = floor.module("""
+    import os
+    os.environ["SET_AT_IMPORT"] = "yes"
+    def process_task(worker, task):
+        return {"set": os.environ.get("SET_AT_IMPORT")}
+    """)
+    assert [floor.run(code).outcome for _ in range(2)] == [Succeeded({"set": "yes"})] * 2
+
+
+def test_the_working_directory(floor: Any, tmp_path: Path) -> None:
+    """The module runs in it; a missing one is the task's error."""
+    source = "import os\ndef process_task(worker, task):\n    return {'cwd': os.getcwd()}\n"
+
+    assert floor.run(source, workdir=str(tmp_path)).outcome == Succeeded({"cwd": str(tmp_path)})
+    missing = floor.run(source, workdir=str(tmp_path / "none")).outcome
+    assert missing.error == f"Working directory '{tmp_path / 'none'}' does not exist"
+
+
+def test_a_changed_file_is_loaded_anew(floor: Any) -> None:
+    """Before the next task, with its hooks."""
+    code = floor.module(returning("{'v': 1}"), "changing")
+    assert floor.run(code).outcome == Succeeded({"v": 1})
+    floor.module("# longer now\n" + returning("{'v': 2}"), "changing")
+    assert floor.run(code).outcome == Succeeded({"v": 2})
+
+
+def test_hooks_are_called_when_a_module_comes_and_goes(floor: Any, tmp_path: Path) -> None:
+    """Canrun and load are called once, unload when another module takes over."""
+    evidence = tmp_path / "hooks"
+    code = floor.module(f"""
+    def note(text):
+        with open({str(evidence)!r}, "a") as file:
+            file.write(text + " ")
+    def canrun():
+        note("canrun")
+        return True
+    def load():
+        note("load")
+    def unload():
+        note("unload")
+    def process_task(worker, task):
+        note("task")
+        return {{}}
+    """)
+    floor.run(code)
+    floor.run(code)
+    floor.run(returning("{}"))
+    assert evidence.read_text() == "canrun load task task unload "
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import no_such_package\n", ["ModuleNotFoundError", "no_such_package"]),
+        ("def broken(:\n", ["SyntaxError"]),
+        ("raise SystemExit(1)\n", ["SystemExit"]),
+        ("def canrun():\n    return False\ndef process_task(worker, task):\n    return {}\n", ["canrun"]),
+        ("def canrun():\n    1 / 0\ndef process_task(worker, task):\n    return {}\n", ["canrun", "ZeroDivisionError"]),
+        ("def load():\n    1 / 0\ndef process_task(worker, task):\n    return {}\n", ["load", "ZeroDivisionError"]),
+    ],
+)
+def test_a_module_that_does_not_work_here_is_declined(source: str, words: list[str], floor: Any) -> None:
+    """Nothing of the task ran, so it may go elsewhere; every time."""
+    code = floor.module(source)
+    for _ in range(2):
+        outcome = floor.run(code).outcome
+        assert isinstance(outcome, Declined)
+        assert outcome.node == "here"
+        for word in words:
+            assert word in outcome.why
+
+
+def test_a_module_without_process_task_is_wrong_for_good(floor: Any) -> None:
+    """No repeat helps."""
+    outcome = floor.run("x = 1\n").outcome
+    assert isinstance(outcome, Failed)
+    assert outcome.permanent
+    assert "process_task" in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("import ctypes; ctypes.string_at(0)", ["SIGSEGV"]),
+        ("import os; os._exit(3)", ["exit code 3"]),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", ["SIGKILL"]),
+    ],
+)
+def test_a_worker_that_dies_in_a_task_loses_that_task(statement: str, words: list[str], floor: Any) -> None:
+    """It is replaced, and the next task runs."""
+    end = floor.run(f"def process_task(worker, task):\n    print('last words', flush=True)\n    {statement}\n")
+
+    assert isinstance(end.outcome, Lost)
+    assert end.outcome.node == "here"
+    for word in [*words, "Worker-here_0"]:
+        assert word in end.outcome.why
+    assert end.stats is not None
+    assert floor.run(returning("{}")).outcome == Succeeded({})
+
+
+def test_a_segfault_leaves_its_place_in_the_log(floor: Any) -> None:
+    """Python's own report of the crash, with the line of the module."""
+    floor.run("import ctypes\ndef process_task(worker, task):\n    ctypes.string_at(0)\n")
+    reports = [record.text for record in floor.ear.records if "SIGSEGV" in record.text]
+    assert any("in process_task" in text for text in reports)
+
+
+def test_staging_happens_before_the_call(floor: Any, tmp_path: Path) -> None:
+    """An archive is unpacked, a tempdir made; the task's errors name argument and reason."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("f", "content")
+    source = returning("{'args': task['args']}")
+    preparations = (
+        Staging("src", Preparation(StagingKind.FILE, unzip=True)),
+        Staging("dir", Preparation(StagingKind.TEMPDIR, id="w")),
+    )
+    args = {"src": str(tmp_path / "a.zip"), "dir": None, "n": 1}
+
+    seen = floor.run(source, args, staging=preparations).outcome.outputs["args"]
+    assert seen["src"] == [str(tmp_path / "a" / "f")]
+    assert Path(seen["dir"]).is_dir()
+    assert seen["n"] == 1
+    missing = floor.run(source, {**args, "src": str(tmp_path / "none")}, staging=preparations).outcome
+    assert "Preparing files failed: argument 'src'" in missing.error
+    assert not missing.permanent
+    relative = floor.run(source, {**args, "src": "none"}, staging=preparations).outcome
+    assert "absolute path" in relative.error
+    assert relative.permanent
+
+
+def test_clean_up_is_an_ordinary_task(floor: Any) -> None:
+    """The engine's removal of a pebble's directories, on an admin worker."""
+    from cryocloud_core.files.tempdirs import make_tempdir, shared_name
+    from cryocloud_core.task import Code
+
+    base = floor.settings.worker_config["tempdir"]
+    path = make_tempdir(base, shared_name("nonce1", "w"))
+    code = Code(reference="cryocloud_core.files.tempdirs")
+    end = floor.run(code, {"nonce": "nonce1", "bases": [None]}, kind="admin")
+
+    assert end.outcome == Succeeded({"removed": [str(path)]})
+    assert end.stats.worker == "AdminWorker-here"
+    assert not path.exists()
+
+
+def test_a_loop_is_one_task_with_aligned_lists(floor: Any) -> None:
+    """Keys an item did not return are null; an error names the index."""
+    source = """
+    def process_task(worker, task):
+        n = task["args"]["n"]
+        if n < 0:
+            raise ValueError("negative")
+        return {"square": n * n} if n % 2 else {"even": True}
+    """
+    code = floor.module(source)
+
+    end = floor.run(code, {"n": [1, 2, 3]}, loop="n", outputs=("square",))
+    assert end.outcome == Succeeded({"square": [1, None, 9], "even": [None, True, None]})
+    assert floor.run(code, {"n": []}, loop="n", outputs=("square",)).outcome == Succeeded({"square": []})
+    assert floor.run(code, {"n": [1, -1]}, loop="n").outcome.error == "item 1: negative"
+    assert "not a list" in floor.run(code, {"n": "text"}, loop="n").outcome.error
+
+
+def test_statistics(floor: Any) -> None:
+    """Runtime, CPU time with children, peak memory with children and without what came before."""
+    big = "x = None\ndef process_task(worker, task):\n    y = bytearray(150_000_000)\n    return {}\n"
+    child = """
+    import subprocess, sys
+    def process_task(worker, task):
+        subprocess.run([sys.executable, "-c", "x = bytearray(120_000_000); sum(range(4_000_000))"])
+        return {}
+    """
+    small = "import time\ndef process_task(worker, task):\n    time.sleep(0.05)\n    return {}\n"
+    stats = {name: floor.run(source).stats for name, source in (("big", big), ("small", small), ("child", child))}
+
+    assert stats["big"].max_memory_bytes > 150_000_000
+    assert stats["small"].max_memory_bytes < 100_000_000
+    assert 0.05 <= stats["small"].runtime_s < 1
+    assert stats["child"].max_memory_bytes > 120_000_000
+    assert stats["child"].cpu_time_s > 0.02
+    assert stats["small"].node == "here"
+    assert stats["small"].worker == "Worker-here_0"
