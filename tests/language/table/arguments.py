@@ -185,8 +185,8 @@ CASES = (
     Case(
         "a node's own root comes before the workflow's",
         '{"module": "work", "name": "A", "downstreamOf": ["In"], "config": "Land", "args": {"x": {"config": "File"}}}',
-        workflow={"config": "Ocean.Wind"},
-        config={"Ocean.Wind.File": "sea", "Land.File": "land"},
+        workflow={"config": "Sea"},
+        config={"Sea.File": "sea", "Land.File": "land"},
         args={"A": {"x": "land"}},
     ),
     Case(

@@ -50,6 +50,12 @@ class Case:
     `waits` before repeats in seconds; `notes`, one for each warning of the run, contained in it; `cleaned`,
     the bases of the tempdirs that were removed.
 
+    For a run with real workers: `code`, bodies of `process_task` by module (`args`, `task`, `worker`, `here`, and
+    `cancel_event` if it asks for it; other modules end as `ends` says); `files` made before, by path from the case's
+    folder, a text, bytes, or a map that is zipped; `$HERE` is that folder in every text. Then `args` are what the
+    modules were given, `exists` tells of paths afterwards, `errors` are contained in the error of nodes, and
+    `overlaps` names pairs of nodes with whether they ran at the same time.
+
     `awaits` names keys that nothing executes yet: as long as they are refused the case demands just that.
     """
 
@@ -84,6 +90,12 @@ class Case:
     waits: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
     cleaned: tuple[str | None, ...] = ()
+
+    code: Mapping[str, str] = field(factory=dict)
+    files: Mapping[str, str | bytes | Mapping[str, str]] = field(factory=dict)
+    exists: Mapping[str, bool] = field(factory=dict)
+    errors: Mapping[str, str] = field(factory=dict)
+    overlaps: Mapping[tuple[str, str], bool] = field(factory=dict)
 
     @property
     def text(self) -> str | bytes:

@@ -219,20 +219,20 @@ def _option_differences(case: Case, draft: Draft) -> Iterator[str]:
 
 
 def _play_differences(case: Case, play: Play) -> Iterator[str]:
-    yield from _differ("state", case.states, play.states())
+    yield from differ("state", case.states, play.states())
     for number, result in enumerate(case.results, 1):
-        yield from _differ("result of pebble", {number: result}, {number: play.flow.result(number)})
+        yield from differ("result of pebble", {number: result}, {number: play.flow.result(number)})
     if case.starts is not None and tuple(play.starts) != case.starts:
         yield f"starts were {play.starts}, expected {case.starts}"
     tasks = play.tasks
     for name, args in case.args.items():
-        yield from _differ(f"argument of {name}", args, tasks[name].args if name in tasks else {})
+        yield from differ(f"argument of {name}", args, tasks[name].args if name in tasks else {})
     for name, fields in case.tasks.items():
-        yield from _differ(f"{name}'s task", fields, {key: getattr(tasks.get(name), key, None) for key in fields})
+        yield from differ(f"{name}'s task", fields, {key: getattr(tasks.get(name), key, None) for key in fields})
     for name, staged in case.staged.items():
-        yield from _differ(f"staging of {name}", staged, staging_of(tasks[name]) if name in tasks else {})
-    yield from _differ("attempts of", case.attempts, Counter(play.starts))
-    yield from _differ("tasks at once of", case.at_once, play.at_once)
+        yield from differ(f"staging of {name}", staged, staging_of(tasks[name]) if name in tasks else {})
+    yield from differ("attempts of", case.attempts, Counter(play.starts))
+    yield from differ("tasks at once of", case.at_once, play.at_once)
     if case.waits is not None and tuple(play.waits) != case.waits:
         yield f"waits were {play.waits}, expected {case.waits}"
     yield from _note_differences(case, play.flow.notes())
@@ -241,7 +241,8 @@ def _play_differences(case: Case, play: Play) -> Iterator[str]:
     play.flow.replayed()
 
 
-def _differ(what: str, expected: Mapping[Any, Any], got: Mapping[Any, Any]) -> Iterator[str]:
+def differ(what: str, expected: Mapping[Any, Any], got: Mapping[Any, Any]) -> Iterator[str]:
+    """Yield a line for each expected value that was not got; a missing one is `nothing`, types count."""
     for name, value in expected.items():
         found = got.get(name, "nothing")
         if found != value or type(found) is not type(value):

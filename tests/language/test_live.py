@@ -1,0 +1,70 @@
+"""The language with real worker processes: rows as workflows of one head, judged by what their modules wrote down."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cryocloud_core.head.settings import RunSettings
+from cryocloud_core.task import Failed, Succeeded
+from cryocloud_core.testing.case import INPUT, Case, outcome_of
+from cryocloud_core.testing.live import Stage, differences, perform
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+pytestmark = pytest.mark.system
+
+#: what a row may not name to be run beside the others: its demands hold for the hand-driven engine only
+_SPECIAL = re.compile(r'"(stat|gpu|type|workdir|dir|retry|timeout|max_parallel)"|stat:|"module": "either"')
+
+
+def is_plain(case: Case) -> bool:
+    """Tell whether a row of the tables needs nothing but modules that return or raise."""
+    outcomes = [outcome_of(end) for ends in case.ends.values() for end in (ends if isinstance(ends, list) else [ends])]
+    given = (
+        case.document,
+        case.order,
+        case.cancel,
+        case.awaits,
+        case.options,
+        case.modules,
+    )
+    return (
+        case.runs
+        and case.input == INPUT
+        and not any(given)
+        and len(case.arrivals) == 1
+        and not case.arrivals[0][1]
+        and case.workers > 1
+        and not _SPECIAL.search(case.nodes)
+        and all(isinstance(end, Succeeded) or end == Failed(getattr(end, "error", "")) for end in outcomes)
+    )
+
+
+def write_config(cases: Sequence[Case], path: Path) -> None:
+    """Write what the cases say of the configuration into one file; two that contradict each other cannot share it."""
+    settings: dict[str, Any] = {}
+    for case in cases:
+        for name, value in case.config.items():
+            assert settings.setdefault(name, value) == value, f"{name} is configured twice"
+    path.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items()))
+
+
+def test_rows_of_the_tables_hold_with_real_workers(
+    cases: Mapping[str, Case], modules: Mapping[str, Any], tmp_path: Path
+) -> None:
+    """Many workflows under one head: each comes out as with the hand-driven engine."""
+    plain = [case for case in cases.values() if is_plain(case)]
+    write_config(plain, tmp_path / "cryocloud.toml")
+    stages = [Stage.build(case, tmp_path / f"c{n}", f"flow{n}", modules) for n, case in enumerate(plain)]
+    ear = perform(stages, RunSettings(state_dir=tmp_path / "state", workers=2, admin_workers=1))
+    found = [line for stage in stages for line in differences(stage, ear)]
+
+    assert not found, "\n".join(found)
+    assert len(plain) > 100
+    assert ear.exit_code == 1
