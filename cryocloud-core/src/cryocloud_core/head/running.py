@@ -61,6 +61,8 @@ class Running:
         self._telling = telling
         self._over = asyncio.Event()
         self._at_once = asyncio.Event()
+        #: the journal cannot be written at this moment
+        self._stuck = asyncio.Event()
         self._paused = ""
         self._broken: StateError | None = None
         self._last_commit = 0.0
@@ -197,15 +199,17 @@ class Running:
         if self._at_once.is_set():
             await self._scheduler.stop(0.0)
         await self._unless_at_once(self._end_inputs())
-        await self._unless_at_once(self._write_rest())
+        # A stopped run does not wait for room on its disk: what is not written is done again by the next start.
+        await self._unless_at_once(self._write_rest(), *([] if self.signum is None else [self._stuck]))
         self._feeds.broken(StateError("the run was stopped"))
 
-    async def _unless_at_once(self, work: Coroutine[Any, Any, None]) -> None:
-        """Wait for something, but not after a second signal or when the journal is broken."""
+    async def _unless_at_once(self, work: Coroutine[Any, Any, None], *nor: asyncio.Event) -> None:
+        """Wait for something, but not after a second signal, when the journal is broken, or after `nor`."""
         doing = asyncio.create_task(work)
-        hurry = asyncio.create_task(self._at_once.wait())
-        await asyncio.wait({doing, hurry}, return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
+        hurry = [asyncio.create_task(event.wait()) for event in (self._at_once, *nor)]
+        await asyncio.wait({doing, *hurry}, return_when=asyncio.FIRST_COMPLETED)
+        for each in hurry:
+            each.cancel()
         if doing.done():
             doing.result()
         else:
@@ -250,10 +254,16 @@ class Running:
     def _pause(self, why: str) -> None:
         """The journal cannot be written, or can be again."""
         if why and not self._paused:
-            self._telling.log("ERROR", f"the run pauses: {why}; it goes on when there is room")
+            self._telling.log(
+                "ERROR", f"the run pauses: {self._parts.journal.path}: {why}; it goes on when there is room"
+            )
         elif self._paused and not why:
             self._telling.log("INFO", "there is room again: the run goes on")
         self._paused = why
+        if why:
+            self._stuck.set()
+        else:
+            self._stuck.clear()
         self._set_door()
 
     def _break(self, error: StateError) -> None:

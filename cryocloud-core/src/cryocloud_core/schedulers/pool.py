@@ -8,6 +8,7 @@ state directory before a task can reach it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -49,6 +50,7 @@ class Pool:
     _next_key: int = 1
     _failed_starts: int = 0
     _ending: bool = False
+    _starting_over: asyncio.Task[None] | None = None
     _dirty: set[Slot] = field(factory=set)
 
     def start(self) -> None:
@@ -116,7 +118,10 @@ class Pool:
     def _start_keeper(self) -> None:
         self._keeping = Keeping(self.loop, self._directory() / "keeper.err", self._hear, self._keeper_gone)
         self._keeping.start()
-        self._note()
+        try:
+            self._write_note()
+        except OSError as error:
+            raise StateError(f"cannot be written: {error.strerror}", subject=str(self.remains.path)) from error
 
     def _spawn(self, kind: str, number: int) -> Slot:
         assert self._keeping is not None
@@ -148,9 +153,11 @@ class Pool:
         """The keeper died: so did all workers; look for what they left, then start anew."""
         if self._ending:
             return
-        self.loop.create_task(self._start_over())
+        self._starting_over = self.loop.create_task(self._start_over())
 
     async def _start_over(self) -> None:
+        assert self._keeping is not None
+        await self._keeping.reap()
         await asyncio.to_thread(self.remains.clear)
         self._start_keeper()
         for slot in list(self.slots.values()):
@@ -197,13 +204,16 @@ class Pool:
             slot.flush(self.loop)
 
     def _note(self) -> None:
+        # A disk that has become full must not end the run: the first note holds the keeper and the marker, by which
+        # the next head finds everything, and the next change writes all of it again.
+        with contextlib.suppress(OSError):
+            self._write_note()
+
+    def _write_note(self) -> None:
         keeping = self._keeping
         keeper = None if keeping is None or self._ending else (keeping.pid, keeping.start_ticks)
         processes = tuple((slot.pid, slot.start_ticks) for slot in self.slots.values() if slot.pid)
-        try:
-            self.remains.write(keeper, processes)
-        except OSError as error:
-            raise StateError(f"cannot be written: {error.strerror}", subject=str(self.remains.path)) from error
+        self.remains.write(keeper, processes)
 
     def _directory(self) -> Path:
         return self.settings.state_dir / "workers"
