@@ -79,9 +79,12 @@ class Keeping:
         self._say({"end": True})
         if self._socket is not None:
             await self._ended.wait()
-        process = self._process
-        if process is not None:
-            await asyncio.to_thread(process.wait)
+        await self.reap()
+
+    async def reap(self) -> None:
+        """Wait until the process, which has closed its socket, is gone."""
+        if self._process is not None:
+            await asyncio.to_thread(self._process.wait)
 
     def _say(self, request: dict[str, Any], attached: socket.socket | None = None) -> None:
         if self._socket is None:

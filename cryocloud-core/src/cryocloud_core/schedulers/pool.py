@@ -104,6 +104,8 @@ class Pool:
     async def end(self) -> None:
         """Kill everything; when this returns nothing is alive."""
         self._ending = True
+        if self._starting_over is not None:
+            await self._starting_over
         if self._keeping is not None:
             await self._keeping.end()
         for slot in list(self.slots.values()):
@@ -159,6 +161,8 @@ class Pool:
         assert self._keeping is not None
         await self._keeping.reap()
         await asyncio.to_thread(self.remains.clear)
+        if self._ending:
+            return
         self._start_keeper()
         for slot in list(self.slots.values()):
             self._buried(slot, "died with the keeper of the workers")
