@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,3 +122,20 @@ def test_a_hostile_option_cannot_take_part_in_help(tmp_path: Path, capsys: pytes
     out = capsys.readouterr().out
     assert "\u001b" not in out
     assert "\u202e" not in out
+
+
+def test_completion_offers_the_options_of_the_workflow(file: str) -> None:
+    """What the shell asks for while a command line is typed knows the workflow's flags, and the command's own."""
+    asking = {"_CRYOCLOUD_COMPLETE": "complete_bash", "COMP_WORDS": f"cryocloud run {file} --", "COMP_CWORD": "3"}
+    program = Path(sys.executable).parent / "cryocloud"
+    shown = subprocess.run([program], env={**os.environ, **asking}, capture_output=True, text=True, check=False)
+
+    assert {"--lang", "--no-force", "--fresh"} <= set(shown.stdout.split())
+    assert shown.stderr == ""
+
+
+def test_help_lists_a_workflow_option_once(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The workflow's flags stand in their own section only."""
+    cli.invoke(["run", file, "--help"])
+
+    assert capsys.readouterr().out.count("--lang") == 1

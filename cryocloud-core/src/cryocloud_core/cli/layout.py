@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from cryocloud_core.cli.text import ELLIPSIS, cells, count, cut, duration, first_line, fit, plain, rate
+from cryocloud_core.cli.text import cells, count, cut, duration, first_line, fit, plain, rate
 from cryocloud_core.head.view import BlockedView, NodeView, RunView, TaskView
 from cryocloud_core.sdk.observed import LogRecord
 
@@ -37,7 +37,7 @@ class Room:
 def allot(height: int, nodes: int, slots: int) -> Room:
     """Share `height` lines (the title takes one) among the sections, the most telling first."""
     wanted = {"nodes": max(nodes, 1), "active": max(slots, 1), "waiting": 2, "log": 6}
-    least = {"nodes": min(wanted["nodes"], 3), "active": min(wanted["active"], 2), "waiting": 2, "log": 2}
+    least = {"nodes": min(wanted["nodes"], 3), "active": min(wanted["active"], 2), "waiting": 1, "log": 2}
     room = dict.fromkeys(wanted, 0)
     left = height - 1
     for name, lines in least.items():
@@ -64,11 +64,9 @@ def lay_out(view: RunView, width: int, height: int, slots: int) -> list[Line]:
     if room.nodes:
         lines += node_table(view.nodes, width, room.nodes)
     if room.active:
-        lines.append(heading("active", width))
-        lines += _section([task_line(task, view.at, width) for task in view.active], room.active, "task", width)
+        lines += _section("active", [task_line(task, view.at, width) for task in view.active], room.active, width)
     if room.waiting:
-        lines.append(heading("waiting", width))
-        lines += _section([blocked_line(blocked, width) for blocked in view.blocked], room.waiting, "node", width)
+        lines += _section("waiting", [blocked_line(blocked, width) for blocked in view.blocked], room.waiting, width)
     if room.log:
         lines.append(heading("log", width))
         lines += [log_line(record, width) for record in view.log[-room.log :]]
@@ -137,9 +135,10 @@ def node_table(nodes: Sequence[NodeView], width: int, room: int) -> list[Line]:
     while columns and width - _COLUMN * len(columns) < NAME_AT_LEAST:
         columns.pop()
     names = _names_width(nodes, width - _COLUMN * len(columns))
-    head = [(fit("node", names), "bold"), *((fit(label, _COLUMN, right=True), "bold") for label, _, _ in columns)]
     several = len({node.workflow for node in nodes}) > 1
-    shown, hidden = _choose(nodes, room)
+    shown = _choose(nodes, room)
+    label = "node" if len(shown) == len(nodes) else f"node: {len(shown)} of {len(nodes)}"
+    head = [(fit(label, names), "bold"), *((fit(word, _COLUMN, right=True), "bold") for word, _, _ in columns)]
     lines = [_clip(head, width)]
     for node in shown:
         spans = _node_name(node, names, several=several)
@@ -147,8 +146,6 @@ def node_table(nodes: Sequence[NodeView], width: int, room: int) -> list[Line]:
             number = getattr(node, attribute)
             spans.append((fit(count(number), _COLUMN, right=True), style if number else "dim"))
         lines.append(_clip(spans, width))
-    if hidden:
-        lines.append(_more(hidden, "node", width))
     return lines
 
 
@@ -166,28 +163,23 @@ def _node_name(node: NodeView, room: int, *, several: bool) -> list[Span]:
     return [(fit(name, for_name), ""), (fit(f"  {plain(node.module)}", room - for_name), "dim")]
 
 
-def _choose(nodes: Sequence[NodeView], room: int) -> tuple[list[NodeView], int]:
-    """Return the nodes to show, in document order, and how many are not shown."""
+def _choose(nodes: Sequence[NodeView], room: int) -> list[NodeView]:
+    """Return the nodes to show, in document order."""
     if len(nodes) <= room:
-        return list(nodes), 0
+        return list(nodes)
 
     def weight(index: int) -> tuple[bool, bool, bool, int]:
         node = nodes[index]
         return (not node.processing, not node.failed, not node.pending, index)
 
-    chosen = sorted(sorted(range(len(nodes)), key=weight)[: max(0, room - 1)])
-    return [nodes[index] for index in chosen], len(nodes) - len(chosen)
+    chosen = sorted(sorted(range(len(nodes)), key=weight)[:room])
+    return [nodes[index] for index in chosen]
 
 
-def _more(number: int, noun: str, width: int) -> Line:
-    return _clip([(f"{ELLIPSIS} and {number} more {noun}{'s' if number > 1 else ''}", "dim")], width)
-
-
-def _section(lines: Sequence[Line], room: int, noun: str, width: int) -> list[Line]:
-    """Return exactly `room` lines: filled with empty ones, or the last one counting what is left out."""
-    if len(lines) > room:
-        return [*lines[: room - 1], _more(len(lines) - room + 1, noun, width)]
-    return [*lines, *[()] * (room - len(lines))]
+def _section(name: str, lines: Sequence[Line], room: int, width: int) -> list[Line]:
+    """Return a heading and exactly `room` lines; the heading counts what is not shown."""
+    label = name if len(lines) <= room else f"{name}: {room} of {len(lines)}"
+    return [heading(label, width), *lines[:room], *[()] * (room - len(lines))]
 
 
 def task_line(task: TaskView, at: float, width: int) -> Line:

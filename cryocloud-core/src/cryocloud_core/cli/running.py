@@ -80,8 +80,10 @@ def screen_of(flags: Mapping[str, Any]) -> Watcher:
 
         from cryocloud_core.cli.live import LiveScreen
 
+        # An exported COLUMNS is a shell's memory of another size; the terminal itself knows better.
+        environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         slots = (flags["workers"] or os.cpu_count() or 1) + 1
-        return LiveScreen(Console(), min(slots, SLOTS_AT_MOST))
+        return LiveScreen(Console(_environ=environment), min(slots, SLOTS_AT_MOST))
     from cryocloud_core.cli.lines import LineScreen
 
     return LineScreen(sys.stdout)

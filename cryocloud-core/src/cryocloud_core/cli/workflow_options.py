@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Where a context keeps the drafts by file, and the typed values by option name.
 DRAFTS = "cryocloud.drafts"
 TYPED = "cryocloud.typed"
+#: Set while the command's own flags are listed, without those of its workflows.
+OWN_ONLY = "cryocloud.own_only"
 _PREFIX = "workflow_option_"
 
 
@@ -51,6 +53,8 @@ class WorkflowCommand(PlainCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the command's own parameters and those of its workflows."""
         own: list[Any] = super().get_params(ctx)
+        if ctx.meta.get(OWN_ONLY):
+            return own
         options = enumerate(declared(ctx.meta.get(DRAFTS, {})))
         return [*own, *(_flag_of(option, _parameter_name(number)) for number, option in options)]
 
@@ -61,7 +65,9 @@ class WorkflowCommand(PlainCommand):
             if records:
                 with formatter.section(f"Options of {_plain(file)}"):
                     formatter.write_dl(records)
+        ctx.meta[OWN_ONLY] = True
         super().format_options(ctx, formatter)
+        ctx.meta[OWN_ONLY] = False
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write the workflows' descriptions where there are files, the command's own help otherwise."""
@@ -127,12 +133,15 @@ def _parameter_name(number: int) -> str:
 
 
 def _flag_of(option: Option, name: str) -> TyperOption:
-    """Return the option as a flag; `hidden` because the workflow's own section shows it."""
+    """Return the option as a flag; its help is for completion, which has one line."""
     if option.kind == "bool":
         return TyperOption(
-            param_decls=[name, f"--{option.name}/--no-{option.name}"], is_flag=True, default=None, hidden=True
+            param_decls=[name, f"--{option.name}/--no-{option.name}"],
+            is_flag=True,
+            default=None,
+            help=_plain(option.help),
         )
-    return TyperOption(param_decls=[name, f"--{option.name}"], type=str, default=None, hidden=True)
+    return TyperOption(param_decls=[name, f"--{option.name}"], type=str, default=None, help=_plain(option.help))
 
 
 def help_record(option: Option) -> tuple[str, str]:
