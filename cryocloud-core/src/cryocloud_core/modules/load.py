@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 import traceback
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +37,8 @@ class _LoadedFile:
     module: ModuleType
     stamp: Stamp
     generation: int
+    #: where its neighbours lie; kept, because finding it out follows every link of the path
+    home: str
 
 
 @define(eq=False)
@@ -61,7 +63,7 @@ class ModuleLoader:
         """Return the module that `code` names, a new object when its source changed. Raises ModuleError."""
         if code.path is None:
             return import_reference(code.reference or "")
-        path = str(Path(code.path).resolve())
+        path = os.path.abspath(code.path)  # noqa: PTH100 - no disk access: a changed link shows in the stat
         with self._lock:
             known = self._still_good(path)
             if known is None:
@@ -72,9 +74,16 @@ class ModuleLoader:
         """Let file modules in `directory` import what lies beside them, for the length of a `with` block."""
         return self._finder.importable(str(Path(directory).resolve()))
 
+    def neighbours(self, code: Code) -> AbstractContextManager[None]:
+        """Do the same for what lies beside a module that was loaded; an installed one needs nothing."""
+        if code.path is None:
+            return nullcontext()
+        known = self._files.get(os.path.abspath(code.path))  # noqa: PTH100 - as in `load`
+        return self._finder.importable(home(code.path) if known is None else known.home)
+
     def _still_good(self, path: str) -> _LoadedFile | None:
         known = self._files.pop(path, None)
-        if known is None or known.generation != self._finder.generation(home(path)):
+        if known is None or known.generation != self._finder.generation(known.home):
             return None
         stamp = known.stamp.renewed(path)
         if stamp is None:
@@ -91,16 +100,17 @@ class ModuleLoader:
             raise ModuleError("is not a Python source file", subject=f"module file {path}")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+        beside = home(path)
         try:
-            with self.importable(home(path)):
+            with self._finder.importable(beside):
                 loader.exec_module(module)
-                generation = self._finder.generation(home(path))
+                generation = self._finder.generation(beside)
         except (Exception, SystemExit) as error:
             del sys.modules[name]
             raise _cannot_load(path, error) from error
         if loader.stamp is None:
             raise ModuleError("was not read", subject=f"module file {path}")
-        return _LoadedFile(module, loader.stamp, generation)
+        return _LoadedFile(module, loader.stamp, generation, beside)
 
     def _processor_reference(self, name: str) -> str | None:
         if self.registry is None:
@@ -125,6 +135,11 @@ def load(code: Code) -> ModuleType:
 def importable(directory: str) -> AbstractContextManager[None]:
     """Let file modules of `directory` import their neighbours in a `with` block (around `process_task`, `start`)."""
     return process_loader().importable(directory)
+
+
+def neighbours(code: Code) -> AbstractContextManager[None]:
+    """Let a loaded module import what lies beside its file in a `with` block."""
+    return process_loader().neighbours(code)
 
 
 def load_for_good(code: Code) -> ModuleType:

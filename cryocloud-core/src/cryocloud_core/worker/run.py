@@ -24,7 +24,7 @@ from cryocloud_core.files.service import FileService
 from cryocloud_core.files.staging import Stage
 from cryocloud_core.files.tempdirs import DEFAULT_BASE, make_tempdir, private_name, remove_tree
 from cryocloud_core.files.unpacked import Unpacking
-from cryocloud_core.modules.load import home, importable
+from cryocloud_core.modules.load import neighbours
 from cryocloud_core.task import Cancelled, Code, Declined, Failed, Outcome, Succeeded, Task
 from cryocloud_core.worker import logs
 from cryocloud_core.worker.calls import call_once, call_per_item
@@ -119,7 +119,7 @@ class Runner:
         call = call_per_item if task.loop else call_once
         current.stop_job = stop_hook(ready.module)
         try:
-            with _neighbours(task.code), _directory(task.workdir):
+            with neighbours(task.code), _directory(task.workdir):
                 current.deaf = not ready.takes_cancel and current.stop_job is None
                 worker.cancel_event = current.cancel
                 returned = call(ready, worker, _task_dict(current, args), task)
@@ -194,10 +194,6 @@ def _task_dict(current: Current, args: dict[str, Any]) -> dict[str, Any]:
         "modulepath": task.code.path or task.code.reference,
         "prepare_time": time.monotonic() - current.began,
     }
-
-
-def _neighbours(code: Code) -> AbstractContextManager[None]:
-    return nullcontext() if code.path is None else importable(home(code.path))
 
 
 def _directory(workdir: str | None) -> AbstractContextManager[None]:
