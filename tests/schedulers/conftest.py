@@ -59,6 +59,8 @@ class Ear:
 
     def room(self) -> None:
         """Offer what waits, the highest priority first."""
+        with self.changed:
+            self.changed.notify_all()
         for task in sorted(self.waiting, key=lambda task: -task.priority):
             if self.scheduler.offer(task):
                 self.waiting.remove(task)
@@ -71,7 +73,7 @@ class Ear:
     def wait(self, holds: Callable[[], Any], timeout_s: float = 20.0) -> Any:
         """Return what `holds` gives once it is true."""
         with self.changed:
-            assert self.changed.wait_for(holds, timeout_s), f"begun {self.begun}, ended {self.ends}, {self.records}"
+            assert self.changed.wait_for(holds, timeout_s), f"ended: {self.ends[-3:]}; log: {self.records[-3:]}"
             return holds()
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from attrs import define, field
 
-from cryocloud_core.schedulers.pace import SHORT_S, Paces
-from cryocloud_core.schedulers.pool import ADMIN_IDLE_S, Pool
+from cryocloud_core.schedulers.pace import Paces
+from cryocloud_core.schedulers.pool import Pool
+from cryocloud_core.schedulers.sharing import Sharing
 from cryocloud_core.schedulers.slots import Held, Slot
 from cryocloud_core.sdk.observed import LogRecord
 from cryocloud_core.sdk.scheduler import Capabilities, Reports, Scheduler, SchedulerSettings, WorkerInfo
@@ -24,9 +24,6 @@ from cryocloud_core.task import Cancelled, Lost, Outcome, Stats, Succeeded, Task
 from cryocloud_core.wire import from_data
 from cryocloud_core.worker.channel import Message
 from cryocloud_core.worker.remains import Remains
-
-#: how long room is kept for a refused task of a higher priority, seconds
-_WANTED_S = 1.0
 
 
 @define(eq=False)
@@ -36,19 +33,16 @@ class LocalScheduler(Scheduler):
     capabilities: ClassVar[Capabilities] = Capabilities(prefetches=True)
 
     _held: dict[str, Held] = field(factory=dict)
-    #: tasks whose worker died, or gave them back, before they began
-    _homeless: deque[Held] = field(factory=deque)
     _paces: Paces = field(factory=Paces)
     _stopping: bool = False
-    _wanted: tuple[int, str, float] | None = None
     _settling: bool = False
-    _balancing: asyncio.TimerHandle | None = None
     _quiet: asyncio.Event = field(factory=asyncio.Event)
     _hurry: asyncio.Event = field(factory=asyncio.Event)
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _reports: Reports = field(init=False)
     _settings: SchedulerSettings = field(init=False)
     _pool: Pool = field(init=False)
+    _sharing: Sharing = field(init=False)
 
     async def start(self, reports: Reports, settings: SchedulerSettings) -> None:
         """Kill what an earlier head left alive, then start the workers. Raises StartError."""
@@ -59,6 +53,7 @@ class LocalScheduler(Scheduler):
         if killed:
             self._log("WARNING", f"{len(killed)} process(es) of an earlier run were still alive and were killed")
         self._pool = Pool(self._loop, settings, remains, self._hear, self._bury)
+        self._sharing = Sharing(self._loop, self._pool, reports.room)
         self._pool.start()
 
     def offer(self, task: Task) -> bool:
@@ -66,14 +61,12 @@ class LocalScheduler(Scheduler):
         if self._stopping or task.id in self._held or (task.machines and self._settings.machine not in task.machines):
             return False
         short = self._paces.of(task.workflow, task.node).is_short
-        slot = self._pool.choose(task.kind, short=short)
+        slot = self._sharing.slot_for(task, short=short)
         if slot is None:
-            self._want(task)
-            return False
-        if not slot.is_idle and self._is_wanted_by_others(task):
+            self._sharing.refused(task)
             return False
         held = self._held[task.id] = Held(task, short)
-        self._place(held, slot)
+        self._sharing.place(held, slot)
         return True
 
     def recall(self, task: str) -> bool:
@@ -82,7 +75,7 @@ class LocalScheduler(Scheduler):
         if held is None or held.began_at is not None or held.ending is not None:
             return False
         if held.slot is None:
-            self._homeless.remove(held)
+            self._sharing.homeless.remove(held)
         elif held.slot.take_back(task) is None:
             return False
         del self._held[task]
@@ -94,8 +87,8 @@ class LocalScheduler(Scheduler):
         if held is None or held.ending is not None:
             return
         if held.slot is None or held.slot.take_back(task) is not None:
-            if held in self._homeless:
-                self._homeless.remove(held)
+            if held in self._sharing.homeless:
+                self._sharing.homeless.remove(held)
             self._end(held, Cancelled(why), None)
             return
         held.ending = Cancelled(why)
@@ -119,15 +112,13 @@ class LocalScheduler(Scheduler):
         self._stopping = True
         for slot in self._pool.slots.values():
             if slot.queued:
-                self._recall_from(slot, list(slot.queued.values()))
+                self._sharing.recall_from(slot, list(slot.queued.values()))
         await self._until_quiet(grace_s)
         for held in self._held.values():
             held.drop_timer()
-        if self._balancing is not None:
-            self._balancing.cancel()
+        self._sharing.close()
         await self._pool.end()
         self._held.clear()
-        self._homeless.clear()
 
     async def _until_quiet(self, grace_s: float) -> None:
         if grace_s <= 0 or self._is_quiet():
@@ -195,7 +186,7 @@ class LocalScheduler(Scheduler):
             if held.ending is not None:
                 self._end(held, held.ending, None)
             else:
-                self._homeless.append(held)
+                self._sharing.homeless.append(held)
 
     def _bury(self, slot: Slot, why: str, report: str) -> None:
         """A worker is dead, with everything below it: one task is lost, the others are placed again."""
@@ -211,17 +202,10 @@ class LocalScheduler(Scheduler):
             if held.ending is not None:
                 self._end(held, held.ending, None)
             else:
-                self._homeless.append(held)
+                self._sharing.homeless.append(held)
         self._settle()
 
     # What becomes of a task.
-
-    def _place(self, held: Held, slot: Slot) -> None:
-        if slot.idle_timer is not None:
-            slot.idle_timer.cancel()
-            slot.idle_timer = None
-        slot.put(held)
-        self._pool.touch(slot)
 
     def _end(self, held: Held, outcome: Outcome, stats: Stats | None) -> None:
         held.drop_timer()
@@ -247,78 +231,12 @@ class LocalScheduler(Scheduler):
         runtime = max(0.0, time.time() - at)
         return Stats(slot.machine, slot.name, held.task.priority, runtime, held.cpu_time_s, held.max_memory_bytes, at)
 
-    # Who gets what.
-
     def _settle(self) -> None:
-        """After workers were heard: place the homeless, ask for more, share what waits."""
         self._settling = False
-        if self._stopping:
-            if self._is_quiet():
-                self._quiet.set()
-            return
-        if self._wanted is None:
-            self._place_homeless()
-        self._reports.room()
-        self._place_homeless()
-        self._balance()
-        for slot in self._pool.by_kind["admin"]:
-            if slot.is_idle and slot.idle_timer is None:
-                slot.idle_timer = self._loop.call_later(ADMIN_IDLE_S, self._pool.retire, slot)
-
-    def _place_homeless(self) -> None:
-        for held in sorted(self._homeless, key=lambda held: -held.task.priority):
-            slot = self._pool.choose(held.task.kind, short=held.short)
-            if slot is None or self._is_wanted_by_others(held.task):
-                continue
-            self._homeless.remove(held)
-            self._place(held, slot)
-
-    def _want(self, task: Task) -> None:
-        """No room for this task: if tasks of a lower priority wait at workers, ask for one of them back."""
-        waiting = [
-            held
-            for slot in self._pool.by_kind[task.kind]
-            for held in slot.queued.values()
-            if held.task.priority < task.priority and slot.ready
-        ]
-        if not waiting:
-            return
-        self._wanted = (task.priority, task.kind, self._loop.time() + _WANTED_S)
-        for slot in {held.slot for held in waiting if held.slot is not None}:
-            self._recall_from(slot, [held for held in waiting if held.slot is slot])
-
-    def _is_wanted_by_others(self, task: Task) -> bool:
-        """Return True while room is kept for a task of a higher priority than this one."""
-        if self._wanted is None:
-            return False
-        priority, kind, until = self._wanted
-        if task.kind == kind and (task.priority >= priority or self._loop.time() > until):
-            self._wanted = None
-        return self._wanted is not None and task.kind == kind
-
-    def _balance(self) -> None:
-        """Give an idle worker a part of what waits at the one with the longest queue."""
-        self._balancing = None
-        for slots in self._pool.by_kind.values():
-            idle = any(slot.is_idle for slot in slots)
-            longest = max(slots, key=lambda slot: len(slot.queued), default=None)
-            if not idle or longest is None or not longest.queued:
-                continue
-            waiting = [held for held in longest.queued.values() if not held.recalled]
-            current = longest.current
-            slow = current is not None and self._loop.time() - current.seen_at > SHORT_S
-            self._recall_from(longest, waiting if slow else waiting[(len(waiting) + 1) // 2 :])
-            if self._balancing is None:
-                self._balancing = self._loop.call_later(2 * SHORT_S, self._balance)
-
-    def _recall_from(self, slot: Slot, waiting: list[Held]) -> None:
-        asked = [held.task.id for held in waiting if not held.recalled]
-        if not asked:
-            return
-        for held in waiting:
-            held.recalled = True
-        slot.say(["recall", asked])
-        self._pool.touch(slot)
+        if not self._stopping:
+            self._sharing.settle()
+        elif self._is_quiet():
+            self._quiet.set()
 
     def _log(self, level: str, text: str, slot: Slot | None = None) -> None:
         task = None if slot is None or slot.current is None else slot.current.task
