@@ -77,6 +77,8 @@ class _Directory:
         self.aside.clear()
 
     def set_aside(self) -> None:
+        if not self.names:
+            return
         for name in [key for key in sys.modules if key.partition(".")[0] in self.names]:
             module = self.aside[name] = sys.modules.pop(name)
             self._note_stamp(name, module)
