@@ -54,8 +54,8 @@ def our_rate(pebbles: int, profile: Path | None = None) -> float:
     """Return tasks per second of `cryocloud run`, from the first arrival to the last pebble's end, read from the journal."""
     with tempfile.TemporaryDirectory() as directory:
         command = [sys.executable, *(["-m", "cProfile", "-o", str(profile)] if profile else [])]
-        command += ["-m", "cryocloud_core.cli.main", "run", str(HERE / "workflow.json"), f"--pebbles={pebbles}"]
-        command += [f"--workers={WORKERS}", "--state-dir", directory]
+        command += [str(Path(sys.executable).with_name("cryocloud")), "run", str(HERE / "workflow.json")]
+        command += [f"--pebbles={pebbles}", f"--workers={WORKERS}", "--state-dir", directory]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         with sqlite3.connect(Path(directory) / "journal.db") as journal:
             count, began, ended = journal.execute(
