@@ -62,9 +62,8 @@ def names_of(name: str) -> dict[str, str]:
 
 
 def template() -> Traversable:
-    """Return the template's directory: inside the installed package, else the checkout's."""
-    shipped = files("cryocloud_core").joinpath("templates", "module-package")
-    return shipped if shipped.is_dir() else Path(__file__).parents[4] / "templates" / "module-package"
+    """Return the template's directory inside the installed package."""
+    return files("cryocloud_core").joinpath("templates", "module-package")
 
 
 def render(source: Path, target: Path, words: dict[str, str]) -> None:
