@@ -24,12 +24,17 @@ _UNSAFE = re.compile(r"[^\w.<>=!'()]+")
 def rows(folder: str) -> dict[str, Case]:
     """Return the cases of a folder by id: the file's name and the title."""
     found: dict[str, Case] = {}
-    for path in sorted((HERE / folder).glob("*.py")):
-        for case in runpy.run_path(str(path))["CASES"]:
-            name = f"{path.stem}-{_UNSAFE.sub('-', case.title).strip('-')}"
+    for stem, table in tables(folder).items():
+        for case in table["CASES"]:
+            name = f"{stem}-{_UNSAFE.sub('-', case.title).strip('-')}"
             assert name not in found, f"two rows are called {name}"
             found[name] = case
     return found
+
+
+def tables(folder: str) -> dict[str, dict[str, Any]]:
+    """Return what each file of a folder defines, by the file's name."""
+    return {path.stem: runpy.run_path(str(path)) for path in sorted((HERE / folder).glob("*.py"))}
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -37,6 +42,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         found = rows("table")
         metafunc.parametrize("case", found.values(), ids=found)
+    if "table" in metafunc.fixturenames:
+        metafunc.parametrize("table", tables("live").values(), ids=tables("live"))
 
 
 @pytest.fixture(scope="session")

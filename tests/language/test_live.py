@@ -68,3 +68,17 @@ def test_rows_of_the_tables_hold_with_real_workers(
     assert not found, "\n".join(found)
     assert len(plain) > 100
     assert ear.exit_code == 1
+
+
+def test_a_table_holds_with_real_workers(table: dict[str, Any], modules: Mapping[str, Any], tmp_path: Path) -> None:
+    """Rows that only real modules, files, processes and clocks can show, as workflows of one head, or one by one."""
+    cases: tuple[Case, ...] = table["CASES"]
+    stages = [Stage.build(case, tmp_path / f"c{n}", f"flow{n}", modules) for n, case in enumerate(cases)]
+    runs = [[stage] for stage in stages] if table.get("ALONE") else [stages]
+    asked = {"workers": 2, "admin_workers": 1, "cancel_grace_s": 0.5, **table.get("SETTINGS", {})}
+    found: list[str] = []
+    for number, together in enumerate(runs):
+        ear = perform(together, RunSettings(state_dir=tmp_path / f"state{number}", **asked))
+        found += [line for stage in together for line in differences(stage, ear)]
+
+    assert not found, "\n".join(found)

@@ -126,6 +126,10 @@ class Run:
             return asyncio.run(self._drive())
         return self._drive_in_thread()
 
+    def cancel(self, pebble: int | None = None) -> int:
+        """Give up one open pebble, or all, and return how many; from any thread, 0 before the run has started."""
+        return 0 if self._head is None else self._head.cancel(pebble)
+
     def _make_head(self) -> Head:
         scheduler = resolve(self.registry.scheduler(self.scheduler).offer.reference)()
         return Head(

@@ -53,8 +53,9 @@ class Case:
     For a run with real workers: `code`, bodies of `process_task` by module (`args`, `task`, `worker`, `here`, and
     `cancel_event` if it asks for it; other modules end as `ends` says); `files` made before, by path from the case's
     folder, a text, bytes, or a map that is zipped; `$HERE` is that folder in every text. Then `args` are what the
-    modules were given, `exists` tells of paths afterwards, `errors` are contained in the error of nodes, and
-    `overlaps` names pairs of nodes with whether they ran at the same time.
+    modules were given, `exists` tells of paths afterwards, `gone` is a file whose
+    lines are paths that are no more, `errors` are contained in the error of nodes, and
+    `overlaps` names pairs of nodes with whether they ran at the same time, `exit` is the exit code of a run of its own.
 
     `awaits` names keys that nothing executes yet: as long as they are refused the case demands just that.
     """
@@ -94,6 +95,8 @@ class Case:
     code: Mapping[str, str] = field(factory=dict)
     files: Mapping[str, str | bytes | Mapping[str, str]] = field(factory=dict)
     exists: Mapping[str, bool] = field(factory=dict)
+    gone: str = ""
+    exit: int | None = None
     errors: Mapping[str, str] = field(factory=dict)
     overlaps: Mapping[tuple[str, str], bool] = field(factory=dict)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,8 @@ from cryocloud_core.head.view import RunView
 from cryocloud_core.sdk.observed import PebbleSeen, RunSeen, TaskSeen
 from cryocloud_core.task import Failed, Succeeded, TaskId
 from cryocloud_core.testing.case import Case, outcome_of
-from cryocloud_core.testing.play import differ, label
+from cryocloud_core.testing.play import differ
+from cryocloud_core.testing.play import label as label_in
 
 HERE: Final = "$HERE"
 _ENTRY: Final = """\
@@ -37,12 +38,12 @@ def _note(**what):
     os.close(file)
 
 def process_task({parameters}):
-    args = task["args"]
-    _note(task=task["taskid"], attempt=task["attempt"], args=args, began=time.time(), pid=os.getpid())
+    name, args = task["taskid"], task["args"]
+    _note(task=name, attempt=task["attempt"], args=args, began=time.time())
     try:
         return _body(worker, task, args{passed})
     finally:
-        _note(task=task["taskid"], ended=time.time())
+        _note(task=name, ended=time.time())
 
 def _body(worker, task, args, cancel_event=None):
 """
@@ -73,13 +74,20 @@ class Ear(Nobody):
 
     results: dict[str, list[str]] = field(factory=lambda: defaultdict(list))
     tasks: dict[str, list[TaskSeen]] = field(factory=lambda: defaultdict(list))
+    #: gives a pebble up, and the tasks (workflow and node) whose pebbles are given up when they run
+    cancel: Callable[[int], Any] | None = None
+    to_cancel: set[tuple[str, str]] = field(factory=set)
+    tick_s: float = 0.05
+    flow_of: dict[int, str] = field(factory=dict)
     view: RunView | None = None
     exit_code: int | None = None
 
     def told(self, record: Told) -> None:
         """Keep what is told of pebbles and tasks."""
         match record:
-            case PebbleSeen(result=result) if result:
+            case PebbleSeen(result=""):
+                self.flow_of[record.pebble] = record.workflow
+            case PebbleSeen(result=result):
                 self.results[record.workflow].append(result)
             case TaskSeen():
                 self.tasks[record.workflow].append(record)
@@ -87,6 +95,14 @@ class Ear(Nobody):
                 self.exit_code = code
             case _:
                 pass
+
+    def tick(self, view: RunView) -> None:
+        """Give up the pebbles that are to be given up, once."""
+        for task in view.active:
+            key = (self.flow_of.get(task.pebble, ""), task.node)
+            if self.cancel is not None and key in self.to_cancel:
+                self.to_cancel.remove(key)
+                self.cancel(task.pebble)
 
     def closed(self, view: RunView | None, closing: Sequence[str]) -> None:  # noqa: ARG002 - the watcher's contract
         """Keep the last view."""
@@ -158,8 +174,9 @@ class Stage:
 
 def perform(stages: Sequence[Stage], settings: RunSettings, options: Mapping[str, Any] | None = None) -> Ear:
     """Run the workflows of all stages under one head and return what was heard. Raises what `api.run` raises."""
-    ear = Ear()
+    ear = Ear(to_cancel={(stage.name, stage.case.cancel) for stage in stages if stage.case.cancel})
     run = Run.prepare([stage.path for stage in stages], options or {}, Reading(), settings=settings, watcher=ear)
+    ear.cancel = run.cancel
     ear.exit_code = run.run()
     return ear
 
@@ -175,6 +192,8 @@ def _outcomes(stage: Stage, ear: Ear) -> Iterator[str]:
     expected, got = sorted(case.results), sorted(ear.results[stage.name])
     if expected != got:
         yield f"results are {got}, expected {expected}"
+    if case.exit not in (None, ear.exit_code):
+        yield f"exit code is {ear.exit_code}, expected {case.exit}"
     states = states_of(stage.name, ear)
     for label, state in case.states.items():
         wanted = "not run" if state in ("skipped", "blocked") else state
@@ -200,7 +219,9 @@ def _evidence(stage: Stage) -> Iterator[str]:
     for label, args in case.args.items():
         yield from differ(f"argument of {label}", _placed(args, here), given.get(label, {}))
     yield from differ("attempts of", case.attempts, Counter(each.label for each in ran))
-    if case.starts is not None and sorted(case.starts) != sorted(each.label for each in ran):
+    # several workers begin at the same moment in any order
+    arranged = list if case.workers == 1 else sorted
+    if case.starts is not None and arranged(case.starts) != arranged(each.label for each in ran):
         yield f"starts were {[each.label for each in ran]}, expected {case.starts}"
     for node, most in case.at_once.items():
         if (count := _most_at_once([each for each in ran if each.label == node])) > most:
@@ -210,7 +231,8 @@ def _evidence(stage: Stage) -> Iterator[str]:
         did = spans[one].began < spans[other].ended and spans[other].began < spans[one].ended
         if did != together:
             yield f"{one} and {other} ran at the same time: {did}, expected {together}"
-    for path, there in case.exists.items():
+    listed = Path(case.gone.replace(HERE, here)).read_text().splitlines() if case.gone else []
+    for path, there in {**case.exists, **dict.fromkeys(listed, False)}.items():
         if Path(path.replace(HERE, here)).exists() != there:
             yield f"{path} exists: {not there}, expected {there}"
 
@@ -230,7 +252,7 @@ def _placed(value: Any, here: str) -> Any:
 def _label(task: str, pebbles: Sequence[int]) -> str:
     read = TaskId.parse(task)
     firing = "" if read.firing is None else f"#{read.firing}"
-    return label(pebbles.index(read.pebble) + 1, f"{read.node}{firing}")
+    return label_in(pebbles.index(read.pebble) + 1, f"{read.node}{firing}")
 
 
 def _list(ends: Any) -> list[Any]:
