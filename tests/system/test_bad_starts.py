@@ -84,9 +84,19 @@ def test_a_wrong_flag_is_refused(place: Place, flags: list[str], told: str) -> N
     assert told in said(result)[0]
 
 
-def test_a_module_that_cannot_be_read_is_refused(place: Place) -> None:
-    """A module with a syntax error: exit 2, the module and the line of the error are named."""
-    place.module("broken", "ccmodule = {'inputs': {}}\ndef process_task(worker, task:\n    pass\n")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ccmodule = {'inputs': {}}\ndef process_task(worker, task:\n    pass\n",
+        "ccmodule = {'inputs': {}}\ndef other(worker, task):\n    pass\n",
+        "ccmodule = make()\ndef process_task(worker, task):\n    pass\n",
+        "def process_task(worker, task):\n    pass\n",
+        "\0",
+    ],
+)
+def test_a_module_that_cannot_be_read_is_refused(place: Place, text: str) -> None:
+    """A module with a syntax error, without a function or a definition: exit 2, one line that names it."""
+    place.module("broken", text)
     result = place.run(place.workflow({"module": "broken", "name": "A"}))
 
     assert result.status == 2, result

@@ -137,9 +137,10 @@ class Runner:
         """Tell the traceback to the log and return the task's end."""
         trace = "".join(traceback.format_exception(error))[-TRACE_LIMIT:]
         self.scribe.write("ERROR", trace.rstrip("\n"), logs.ROOT)
-        text = str(error) or type(error).__name__
+        text = _text_of(error)
         if isinstance(error, SystemExit | KeyboardInterrupt):
-            text = f"module raised {type(error).__name__}" + (f": {error}" if str(error) else "")
+            name = type(error).__name__
+            text = f"module raised {name}" + ("" if text == name else f": {text}")
         return Failed(text, trace=trace, permanent=isinstance(error, ResolutionError))
 
     def _tidy(self, worker: TaskWorker) -> None:
@@ -175,6 +176,15 @@ class Runner:
             self.stop_event,
             lambda: make_tempdir(tempdir, private_name(task.nonce, task.id, f"scratch.{task.attempt}")),
         )
+
+
+def _text_of(error: BaseException) -> str:
+    """Return what an exception says, its class's name when it says nothing or fails to."""
+    name = type(error).__name__
+    try:
+        return str(error) or name
+    except Exception as broken:  # noqa: BLE001 - a module's own `__str__`: its fault is told, not suffered
+        return f"{name}, whose text cannot be had ({type(broken).__name__})"
 
 
 def _task_dict(current: Current, args: dict[str, Any]) -> dict[str, Any]:
