@@ -36,9 +36,6 @@ def names_remote_file(argument: Argument) -> bool:
 
 #: What a message calls it -> (the key where it stands, whether a node asks for it).
 REFUSED: Final[dict[str, tuple[str, Callable[[Node], bool]]]] = {
-    "splitOn": ("splitOn", lambda node: node.split_on is not None),
-    "merge": ("merge", lambda node: node.merge),
-    "loop": ("loop", lambda node: node.loop is not None),
     "communicate": ("module", lambda node: node.module == "communicate"),
     "restrictions": ("restrictions", lambda node: bool(node.restrictions)),
     "cache": ("cache", lambda node: node.cache is not None),
