@@ -207,6 +207,34 @@ def test_json_lines_of_a_run(start: Run, tmp_path: Path) -> None:
     }
 
 
+def test_what_an_input_prints_stays_out_of_json_lines(start: Run, tmp_path: Path) -> None:
+    """An input module runs in the head's process; its prints go to stderr."""
+    (tmp_path / "talk.py").write_text(
+        "ccmodule = {'description': 'x', 'inputs': {}}\n"
+        "def start(handler, args, stop_event): print('hello'); handler.onAdd({})\n"
+    )
+    (tmp_path / "flow.json").write_text(
+        json.dumps({"workflow": {"name": "F", "description": "x", "nodes": [{"module": "talk", "name": "In"}]}})
+    )
+
+    code, out, err = ended(start("run", "flow.json", "--json"))
+    assert (code, err) == (0, ["hello"])
+    assert all(json.loads(line)["event"] for line in out)
+
+
+def test_two_workflows_share_one_run(start: Run, tmp_path: Path) -> None:
+    """Several files: one head; each option goes to the workflow that declares it; pebble ids are unique."""
+    node = {**wait(0), "args": {"time": {"option": "seconds"}}}
+    one = write(tmp_path, node, options={"seconds": {}}, name="Day").rename(tmp_path / "day.json")
+    two = write(tmp_path, wait(0), name="Night")
+
+    code, out, err = ended(start("run", one, two, "--seconds", "0.1", "--name", "Both"))
+    assert (code, err) == (0, [])
+    assert sorted(line.split(" ", 1)[1] for line in out[:2]) == ["pebble 1 arrived at In", "pebble 2 arrived at In"]
+    assert out[-1].startswith("2 pebbles done in ")
+    assert (tmp_path / "state" / "cryocloud" / "Both").is_dir()
+
+
 @pytest.mark.parametrize(
     ("state", "said"),
     [("flow.json", "flow.json"), ("/proc/nothing", "/proc/nothing")],

@@ -56,6 +56,18 @@ def test_plain_lines_tell_what_a_person_wants_to_know(busy: RunView) -> None:
     ]
 
 
+def test_a_stop_that_waits_for_tasks_is_told_once(busy: RunView) -> None:
+    """A first signal says what the run still waits for; the usual end of a run, with nothing active, says nothing."""
+    stream = io.StringIO()
+    screen = LineScreen(stream)
+    screen.tick(attrs.evolve(busy, state="suspending", active=(), at=0.0, blocked=()))
+    screen.tick(attrs.evolve(busy, state="suspending", at=0.0, blocked=()))
+    screen.tick(attrs.evolve(busy, state="suspending", at=1.0, blocked=()))
+    screen.closed(None, ())
+
+    assert stream.getvalue() == "00:00:00 stopping: waiting for 3 running tasks; a second signal stops at once\n"
+
+
 def test_a_long_wait_is_told_once_and_its_end_once() -> None:
     """Short waits are the course of things; a long one is told when it has lasted, and when it is over."""
     waits = Waits()

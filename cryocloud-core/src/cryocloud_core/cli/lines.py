@@ -85,6 +85,12 @@ def line_of_wait(wait: Wait, at: float) -> str:
     return f"{clock(at)} {node} waits for {duration(wait.for_s)} ({tasks}): {plain(wait.blocked.why)}"
 
 
+def line_of_stop(view: RunView) -> str:
+    """Return the line that tells what a stop waits for."""
+    tasks = f"{count(len(view.active))} running task{'s' if len(view.active) != 1 else ''}"
+    return f"{clock(view.at)} stopping: waiting for {tasks}; a second signal stops at once"
+
+
 def summary(view: RunView) -> str:
     """Return the one line that says what a run came to."""
     failed = f" ({count(view.pebbles_failed)} failed)" if view.pebbles_failed else ""
@@ -101,6 +107,7 @@ class LineScreen:
 
     def __init__(self, stream: TextIO) -> None:
         self._waits = Waits()
+        self._stopping = False
         self._spout = Spout(stream, lambda lost: f"… {lost} lines were left out: the reader is too slow")
 
     def warned(self, line: str) -> None:
@@ -119,7 +126,10 @@ class LineScreen:
             self._spout.put(line)
 
     def tick(self, view: RunView) -> None:
-        """Look for long waits; called every `tick_s`."""
+        """Look for long waits, and for a stop that waits for running tasks; called every `tick_s`."""
+        if view.state == "suspending" and view.active and not self._stopping:
+            self._stopping = True
+            self._spout.put(line_of_stop(view))
         for wait in self._waits.look(view):
             self._spout.put(line_of_wait(wait, view.at))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from cryocloud_core.cli.flags import NOT_YET
@@ -27,15 +28,18 @@ def start(flags: Mapping[str, Any]) -> int:
         raise UsageError(f"--standalone means --scheduler local, got --scheduler {flags['scheduler']}")
     from cryocloud_core.api import run
 
-    return run(
-        flags["files"],
-        flags["ctx"].meta[TYPED],
-        settings_of(flags),
-        reading=reading_of(flags),
-        scheduler=flags["scheduler"],
-        name=flags["name"],
-        watcher=screen_of(flags),
-    )
+    watcher = screen_of(flags)
+    # What an input module prints must not stand between JSON lines.
+    with redirect_stdout(sys.stderr) if flags["json"] else nullcontext():
+        return run(
+            flags["files"],
+            flags["ctx"].meta[TYPED],
+            settings_of(flags),
+            reading=reading_of(flags),
+            scheduler=flags["scheduler"],
+            name=flags["name"],
+            watcher=watcher,
+        )
 
 
 def refuse_what_is_not_built(flags: Mapping[str, Any]) -> None:
