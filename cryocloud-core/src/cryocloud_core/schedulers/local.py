@@ -53,7 +53,7 @@ class LocalScheduler(Scheduler):
         if killed:
             self._log("WARNING", f"{len(killed)} process(es) of an earlier run were still alive and were killed")
         self._pool = Pool(self._loop, settings, remains, self._hear, self._bury)
-        self._sharing = Sharing(self._loop, self._pool, reports.room)
+        self._sharing = Sharing(self._loop, self._pool, self._ask_for_more)
         self._pool.start()
 
     def offer(self, task: Task) -> bool:
@@ -230,6 +230,9 @@ class LocalScheduler(Scheduler):
         at = held.began_at or time.time()
         runtime = max(0.0, time.time() - at)
         return Stats(slot.machine, slot.name, held.task.priority, runtime, held.cpu_time_s, held.max_memory_bytes, at)
+
+    def _ask_for_more(self) -> None:
+        self._reports.room()
 
     def _settle(self) -> None:
         self._settling = False

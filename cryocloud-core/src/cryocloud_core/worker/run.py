@@ -12,7 +12,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from cryocloud_core.task import Cancelled, Code, Declined, Failed, Outcome, Succ
 from cryocloud_core.worker import logs
 from cryocloud_core.worker.calls import call_once, call_per_item
 from cryocloud_core.worker.capture import Capture
-from cryocloud_core.worker.contract import TaskStatus, TaskWorker, WorkerConfig
+from cryocloud_core.worker.contract import CancelFlag, TaskStatus, TaskWorker, WorkerConfig
 from cryocloud_core.worker.current import Current
 from cryocloud_core.worker.module import DeclinedError, ModuleInUse, Ready, stop_hook
 from cryocloud_core.worker.strays import has_children, kill_children
@@ -69,6 +68,14 @@ class Runner:
     usage: Usage = field(factory=Usage)
     world: World = field(factory=World)
     in_use: ModuleInUse = field(factory=ModuleInUse)
+    _cancel: CancelFlag = field(factory=CancelFlag)
+    _loggers: dict[str, logging.Logger] = field(factory=dict)
+    _tempdir: str = field(init=False)
+    _files: FileService = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tempdir = str(self.config["tempdir"] or DEFAULT_BASE)
+        self._files = FileService(Unpacking(Path(self._tempdir), limits_from(self.config.values), self._check))
 
     def run(self, current: Current) -> Finished:
         """Run one task to its end; never raises for what the task did."""
@@ -86,7 +93,7 @@ class Runner:
         task = current.task
         try:
             ready = self._taken(task.code)
-            args = self._staged(task, worker)
+            args = self._staged(task)
         except DeclinedError as error:
             return Declined(str(error), self.machine)
         except StopRequestedError:
@@ -105,21 +112,20 @@ class Runner:
             self.world.accept_imports()
         return ready
 
-    def _staged(self, task: Task, worker: TaskWorker) -> dict[str, Any]:
+    def _staged(self, task: Task) -> dict[str, Any]:
         if task.uploads:
             raise ResolutionError("post is not supported yet", subject=f"node {task.node!r}")
         if not task.staging:
             return dict(task.args)
-        files = worker.files
-        assert isinstance(files, FileService)
-        return Stage(files, self.machine).arguments(task)
+        return Stage(self._files, self.machine).arguments(task)
 
     def _called(self, current: Current, ready: Ready, worker: TaskWorker, args: dict[str, Any]) -> Outcome:
         task = current.task
         call = call_per_item if task.loop else call_once
         current.stop_job = stop_hook(ready.module)
         try:
-            with neighbours(task.code), _directory(task.workdir):
+            _enter(task.workdir)
+            with neighbours(task.code):
                 current.deaf = not ready.takes_cancel and current.stop_job is None
                 worker.cancel_event = current.cancel
                 returned = call(ready, worker, _task_dict(current, args), task)
@@ -159,23 +165,28 @@ class Runner:
 
     def _worker(self, current: Current) -> TaskWorker:
         task = current.task
-
-        def check() -> None:
-            if current.cancel.is_set():
-                raise StopRequestedError
-
-        tempdir = str(self.config["tempdir"] or DEFAULT_BASE)
-        limits = limits_from(self.config.values)
+        self._cancel = current.cancel
         return TaskWorker(
             self.name,
-            logging.getLogger(f"{logs.ROOT}.{task.module}"),
+            self._logger(task.module),
             TaskStatus(self.publish),
             self.config,
-            FileService(Unpacking(Path(tempdir), limits, check)),
+            self._files,
             current.cancel,
             self.stop_event,
-            lambda: make_tempdir(tempdir, private_name(task.nonce, task.id, f"scratch.{task.attempt}")),
+            lambda: make_tempdir(self._tempdir, private_name(task.nonce, task.id, f"scratch.{task.attempt}")),
         )
+
+    def _logger(self, module: str) -> logging.Logger:
+        # logging.getLogger takes a lock and looks through parents, every time.
+        logger = self._loggers.get(module)
+        if logger is None:
+            logger = self._loggers[module] = logging.getLogger(f"{logs.ROOT}.{module}")
+        return logger
+
+    def _check(self) -> None:
+        if self._cancel.is_set():
+            raise StopRequestedError
 
 
 def _text_of(error: BaseException) -> str:
@@ -206,12 +217,12 @@ def _task_dict(current: Current, args: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _directory(workdir: str | None) -> AbstractContextManager[None]:
-    """Enter the working directory; `World.restore` leaves it."""
-    if workdir is not None:
-        try:
-            os.chdir(workdir)
-        except OSError as error:
-            why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be used: {error.strerror}"
-            raise TaskError(f"Working directory '{workdir}' {why}") from error
-    return nullcontext()
+def _enter(workdir: str | None) -> None:
+    """Enter the working directory; `World.restore` leaves it. Raises TaskError."""
+    if workdir is None:
+        return
+    try:
+        os.chdir(workdir)
+    except OSError as error:
+        why = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be used: {error.strerror}"
+        raise TaskError(f"Working directory '{workdir}' {why}") from error
