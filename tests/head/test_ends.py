@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import sqlite3
 from collections import Counter
@@ -11,11 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from desk import Desk, Feed, chain, make_head, node, nothing, until
+from desk import Config, Desk, Feed, chain, make_head, node, nothing, until
 
+from cryocloud_core.engine.commands import NodeSettled
 from cryocloud_core.errors import LockedError, StateError
+from cryocloud_core.graph.refs import Argument, OptionRef
 from cryocloud_core.graph.workflow import Placement, Retry, WorkerKind, Workflow
+from cryocloud_core.head.batch import Batch
+from cryocloud_core.head.head import Head
+from cryocloud_core.head.journal import Journal
 from cryocloud_core.head.lock import StateLock
+from cryocloud_core.head.settings import RunSettings
+from cryocloud_core.head.story import Story
 from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, RunSeen, TaskSeen
 from cryocloud_core.task import Failed, Task
 
@@ -219,3 +227,100 @@ def test_a_node_that_nobody_serves_is_shown_as_blocked(tmp_path: Path) -> None:
         await running
 
     asyncio.run(run())
+
+
+# --- what nobody can be blamed for --------------------------------------------------------------------
+
+
+def test_a_journal_beyond_repair_ends_the_run_and_the_next_start_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is performed that could not be written; the error names the file."""
+    desk, write = Desk(nothing), Journal._write
+
+    def spoiled(self: Journal, batch: Batch) -> None:
+        if any("3/N1/1" in row for row in batch.events):
+            raise sqlite3.DatabaseError("database disk image is malformed")
+        write(self, batch)
+
+    monkeypatch.setattr(Journal, "_write", spoiled)
+    head = make_head(chain(2), tmp_path, desk, {"In": Feed(numbers(5), stays=True)})
+    with pytest.raises(StateError, match=r"malformed.*|journal\.db"):
+        asyncio.run(head.run())
+    monkeypatch.undo()
+    written = {row[0] for row in rows(tmp_path, "SELECT t.value FROM events, json_each(started) AS t")}
+    assert {task.id for task in desk.offered} <= written
+
+    head = make_head(chain(2), tmp_path, Desk(nothing), {"In": Feed(numbers(5))})
+    assert asyncio.run(head.run()) == 0
+    assert set(rows(tmp_path, "SELECT state, result FROM pebbles")) == {("closed", "success")}
+
+
+def test_a_bug_in_the_head_itself_ends_the_run_instead_of_hanging_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error comes out with its traceback in the log; the next start goes on."""
+
+    def wrong(_story: Story, command: NodeSettled) -> None:
+        if command.node == "N2":
+            raise AttributeError("a bug")
+
+    monkeypatch.setattr(Story, "node_settled", wrong)
+    head = make_head(chain(2), tmp_path, Desk(nothing), {"In": Feed(numbers(3))})
+    with pytest.raises(AttributeError):
+        asyncio.run(head.run())
+    assert any(each.level == "CRITICAL" and "Traceback" in each.text for each in head.view().log)
+    monkeypatch.undo()
+
+    assert asyncio.run(make_head(chain(2), tmp_path, Desk(nothing), {"In": Feed(numbers(3), keyed=True)}).run()) == 0
+
+
+def test_a_full_disk_pauses_the_run_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    """The view says why it stands still, nothing is handed out meanwhile, and in the end nothing is missing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    desk = Desk(lambda task: {"much": "x" * 3_000})
+
+    async def run() -> int:
+        head = make_head(chain(3), tmp_path, desk, {"In": Feed(numbers(300))})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
+        try:
+            running = asyncio.create_task(head.run())
+            await until(lambda: head.view().state.startswith("paused"))
+            await asyncio.sleep(0.1)
+            offered = len(desk.offered)
+            await asyncio.sleep(0.3)
+            assert len(desk.offered) == offered < 900
+            assert "journal" in head.view().state
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await until(lambda: head.view().state == "running")
+        return await running
+
+    assert asyncio.run(run()) == 0
+    assert rows(tmp_path, "SELECT count(*) FROM events") == [(1200,)]
+    assert len({task.id for task in desk.offered}) == len(desk.offered) == 900
+
+
+def test_two_workflows_share_one_head(tmp_path: Path) -> None:
+    """One journal, pebble ids unique in it, each workflow with its own options, run and counters."""
+    option = {"o": Argument(OptionRef("o"))}
+    flows = [chain(1, name=name, args=option) for name in ("one", "two")]
+    desk = Desk(nothing)
+    head = Head(
+        [(flow, Path(f"/flows/{flow.name}.json")) for flow in flows],
+        RunSettings(state_dir=tmp_path, machine="desk"),
+        desk,
+        config=Config(),
+        options={"one": {"o": 1}, "two": {"o": 2}},
+        load_input=lambda _code: Feed(numbers(3)),
+        is_ours=lambda _path: False,
+    )
+
+    assert asyncio.run(head.run()) == 0
+    assert sorted((task.workflow, task.args["o"]) for task in desk.offered) == [("one", 1)] * 3 + [("two", 2)] * 3
+    assert len({task.pebble for task in desk.offered}) == 6
+    assert [(view.workflow, view.completed) for view in head.view().nodes if view.name == "N1"] == [
+        ("one", 3),
+        ("two", 3),
+    ]
+    assert rows(tmp_path, "SELECT workflow, exit_code FROM runs") == [("one", 0), ("two", 0)]

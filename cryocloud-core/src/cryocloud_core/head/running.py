@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+import traceback
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
@@ -122,6 +123,8 @@ class Running:
         journal.on_pause, journal.on_broken = self._pause, self._break
         journal.attach(loop)
         self._inbox.attach(loop)
+        before = loop.get_exception_handler()
+        loop.set_exception_handler(self._bug)
         await self._scheduler.start(self._performer, self._scheduler_settings())
         ticker = loop.create_task(self._tick())
         try:
@@ -132,6 +135,7 @@ class Running:
         finally:
             ticker.cancel()
             await self._stop()
+            loop.set_exception_handler(before)
         if self._broken is not None:
             raise self._broken
 
@@ -268,8 +272,22 @@ class Running:
 
     def _break(self, error: StateError) -> None:
         """The journal is beyond repair."""
-        self._broken = error
-        self._feeds.broken(error)
+        self._give_up(error, error)
+
+    def _bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback of the loop raised: what it was to do is lost here, but not in the journal, so the run ends."""
+        error = context.get("exception")
+        if "handle" not in context or not isinstance(error, Exception):
+            loop.default_exception_handler(context)
+            return
+        text = "".join(traceback.format_exception(error)).rstrip()
+        self._telling.log("CRITICAL", f"a bug ends this run, the next start goes on: {text}")
+        self._give_up(error, StateError(f"the run ended with {type(error).__name__}: {error}"))
+
+    def _give_up(self, error: Exception, told: StateError) -> None:
+        """End at once; whoever waits for a commit is told why it does not come."""
+        self._broken = self._broken or error
+        self._feeds.broken(told)
         self._at_once.set()
         self._end("stopping")
 

@@ -82,7 +82,8 @@ CREATE TRIGGER commit_all INSTEAD OF INSERT ON commits BEGIN
         SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), 'open',
             json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]')
         FROM json_each(new.arrived);
-    INSERT INTO arrivals (workflow, input, run, key, memo, pebble)
+    -- Handlers drop known keys; should one slip through, a second pebble is better than a journal that stands still.
+    INSERT OR IGNORE INTO arrivals (workflow, input, run, key, memo, pebble)
         SELECT json_extract(value, '$[1]'), json_extract(value, '$[4]'), json_extract(value, '$[6]'),
             json_extract(value, '$[7]'), json_extract(value, '$[8]'), json_extract(value, '$[0]')
         FROM json_each(new.arrived);
