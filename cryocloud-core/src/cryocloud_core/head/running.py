@@ -65,7 +65,8 @@ class Running:
         #: the journal cannot be written at this moment
         self._stuck = asyncio.Event()
         self._paused = ""
-        self._broken: StateError | None = None
+        #: what ended the run that no pebble and no input can be blamed for
+        self._broken: BaseException | None = None
         self._last_commit = 0.0
         self._inbox = Inbox()
         self._story = Story(parts.ledger, parts.counters, parts.results, observers, telling)
