@@ -139,3 +139,15 @@ def test_help_lists_a_workflow_option_once(file: str, capsys: pytest.CaptureFixt
     cli.invoke(["run", file, "--help"])
 
     assert capsys.readouterr().out.count("--lang") == 1
+
+
+@pytest.mark.parametrize("name", ["a/b", "a;b", "", "x y", "-x", "a=b", "help", "fresh", "--fresh", "no-json"])
+def test_a_name_that_cannot_be_a_flag_breaks_nothing(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Help still works, and the problem is told as one of the file."""
+    file = write(tmp_path / "f.json", {name: {"type": "bool"}, "fine": {}})
+
+    assert cli.invoke(["run", file, "--help"]) == 0
+    assert "--fine TEXT" in capsys.readouterr().out
+    assert cli.invoke(["check", file]) == (0 if name == "no-json" else 2)

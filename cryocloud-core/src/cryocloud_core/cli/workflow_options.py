@@ -7,6 +7,7 @@ has problems declares nothing, and the command itself says why.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ TYPED = "cryocloud.typed"
 #: Set while the command's own flags are listed, without those of its workflows.
 OWN_ONLY = "cryocloud.own_only"
 _PREFIX = "workflow_option_"
+#: A slash and a semicolon part the two names of a flag.
+_WRITABLE = re.compile(r"[^\s=,/;\-][^\s=/;]*")
 
 
 class WorkflowCommand(PlainCommand):
@@ -120,12 +123,21 @@ def _names(param: Any) -> tuple[str, ...]:
 
 
 def declared(drafts: Mapping[str, Draft]) -> list[Option]:
-    """Return every option of the workflows once, in the order of the files; the first declaration of a name counts."""
+    """Return every option that can be a flag, each name once: the first declaration counts."""
     options: dict[str, Option] = {}
     for draft in drafts.values():
         for name, option in draft.options.items():
-            options.setdefault(name, option)
+            if can_be_flag(option, draft):
+                options.setdefault(name, option)
     return list(options.values())
+
+
+def can_be_flag(option: Option, draft: Draft) -> bool:
+    """Tell whether an option's name can be typed and is free; one for which this is not so is a problem of its file."""
+    from cryocloud_core.api.reading import FLAGS
+    from cryocloud_core.graph.options import clash
+
+    return _WRITABLE.fullmatch(option.name) is not None and clash(option, FLAGS, draft.options.values()) is None
 
 
 def _parameter_name(number: int) -> str:

@@ -24,7 +24,7 @@ OPTION_KEYS: Final = ("help", "type", "default", "secret")
 KINDS: Final = ("bool", "list", "json")
 #: Flags every command has, whatever set of flags comes in.
 _ALWAYS: Final = frozenset({"help", "json"})
-_NAME = re.compile(r"[^\s=,\-][^\s=]*")
+_NAME = re.compile(r"[^\s=,/;\-][^\s=/;]*")
 
 
 def option_of(name: str, found: Mapping[str, Entry], reading: Reading) -> Option:
@@ -43,7 +43,9 @@ def option_of(name: str, found: Mapping[str, Entry], reading: Reading) -> Option
 def check_name(name: str, at: int) -> None:
     """Raise Wrong when an option's name cannot be written as a flag."""
     if not _NAME.fullmatch(name):
-        raise Wrong(at, key="option name", expected='a word without spaces, "=" and a leading "-"', got=shown(name))
+        raise Wrong(
+            at, key="option name", expected='a word without spaces, "=", "/", ";" and a leading "-"', got=shown(name)
+        )
 
 
 def clash(option: Option, flags: Collection[str], others: Collection[Option]) -> str | None:
