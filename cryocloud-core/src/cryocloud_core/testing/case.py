@@ -41,7 +41,7 @@ class Case:
     `config` are full dotted names.
 
     When: `arrivals` are (input node, values), `ends` say how tasks end, by label or node, a list for attempt
-    after attempt; `order` names nodes in the order their tasks end while several are open (both ways round
+    after attempt; `order` names nodes or labels in the order their tasks end while several are open (both ways round
     when it is empty); `workers` run at once; the pebble is given up while `cancel` runs.
 
     Then: the codes of `problems`, exactly, in document order, and `says`, texts that they contain; what the

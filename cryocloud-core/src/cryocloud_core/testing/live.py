@@ -22,8 +22,7 @@ from cryocloud_core.head.view import RunView
 from cryocloud_core.sdk.observed import PebbleSeen, RunSeen, TaskSeen
 from cryocloud_core.task import Failed, Succeeded, TaskId
 from cryocloud_core.testing.case import Case, outcome_of
-from cryocloud_core.testing.play import differ
-from cryocloud_core.testing.play import label as label_in
+from cryocloud_core.testing.play import differ, label_of
 
 HERE: Final = "$HERE"
 _ENTRY: Final = """\
@@ -49,7 +48,8 @@ def _body(worker, task, args, cancel_event=None):
 """
 _AS_SAID: Final = """\
 read = TaskId.parse(task["taskid"])
-ends = _ends.get(f"{read.node}#{read.firing}", _ends.get(read.node, [("return", {})]))
+own = read.node + ("" if read.part is None else f".{read.part}") + ("" if read.firing is None else f"#{read.firing}")
+ends = _ends.get(own, _ends.get(read.node, [("return", {})]))
 how, what = ends[min(task["attempt"], len(ends)) - 1]
 if how == "raise":
     raise RuntimeError(what)
@@ -147,9 +147,14 @@ class Stage:
         begins = sorted((line for line in lines if "began" in line), key=lambda line: line["began"])
         # the head numbers the pebbles of all its workflows; a case counts its own
         pebbles = sorted({TaskId.parse(line["task"]).pebble for line in begins})
+        number = {pebble: number for number, pebble in enumerate(pebbles, 1)}
         return [
             Ran(
-                _label(line["task"], pebbles), line["attempt"], line["args"], line["began"], ends.get(line["task"], 0.0)
+                label_of(line["task"], number[TaskId.parse(line["task"]).pebble]),
+                line["attempt"],
+                line["args"],
+                line["began"],
+                ends.get(line["task"], 0.0),
             )
             for line in begins
         ]
@@ -197,8 +202,8 @@ def _outcomes(stage: Stage, ear: Ear) -> Iterator[str]:
     states = states_of(stage.name, ear)
     for label, state in case.states.items():
         wanted = "not run" if state in ("skipped", "blocked") else state
-        if (name := label.partition("#")[0]) == label and states.get(name) != wanted:
-            yield f"state {label} is {states.get(name)!r}, expected {wanted!r}"
+        if state != "success" or label != "In":
+            yield from differ("state", {label: wanted}, {label: states.get(label, "not run")})
     told = {task.node: task.error for task in ear.tasks[stage.name]}
     for name, part in case.errors.items():
         if part.replace(HERE, str(stage.folder)) not in told.get(name, "nothing"):
@@ -208,8 +213,8 @@ def _outcomes(stage: Stage, ear: Ear) -> Iterator[str]:
 def states_of(workflow: str, ear: Ear) -> dict[str, str]:
     """Return how the nodes of a workflow with one pebble ended; `not run` for skipped and blocked alike."""
     counted = [] if ear.view is None else [node for node in ear.view.nodes if node.workflow == workflow]
-    states = {node.name: "not run" if node.skipped else "success" for node in counted if node.skipped or node.completed}
-    return states | {task.node: task.outcome for task in ear.tasks[workflow]}
+    states = {node.name: "not run" if node.skipped else "error" for node in counted if node.skipped or node.failed}
+    return states | {label_of(task.task, 1): task.outcome for task in ear.tasks[workflow]}
 
 
 def _evidence(stage: Stage) -> Iterator[str]:
@@ -247,12 +252,6 @@ def _placed(value: Any, here: str) -> Any:
     if isinstance(value, list):
         return [_placed(item, here) for item in value]
     return {key: _placed(item, here) for key, item in value.items()} if isinstance(value, Mapping) else value
-
-
-def _label(task: str, pebbles: Sequence[int]) -> str:
-    read = TaskId.parse(task)
-    firing = "" if read.firing is None else f"#{read.firing}"
-    return label_in(pebbles.index(read.pebble) + 1, f"{read.node}{firing}")
 
 
 def _list(ends: Any) -> list[Any]:

@@ -103,12 +103,12 @@ class Play:
         return True
 
     def _next(self) -> Task:
-        order = self.case.order
+        ranks = {name: rank for rank, name in enumerate(self.case.order)}
         ranked = self.out[::-1] if self.last_first else self.out
-        return min(ranked, key=lambda task: order.index(task.node) if task.node in order else len(order))
+        return min(ranked, key=lambda task: ranks.get(label_of(task.id), ranks.get(task.node, len(ranks))))
 
     def _end(self, task: Task) -> None:
-        name = label_of(task)
+        name = label_of(task.id)
         if self.case.cancel == name and task.id not in self._cancels:
             self._perform(self.flow.cancel(task.pebble))
             return
@@ -123,8 +123,8 @@ class Play:
             if len(self.out) >= self.case.workers:
                 return False
             self.out.append(task)
-            self.starts.append(label_of(task))
-            self.tasks.setdefault(label_of(task), task)
+            self.starts.append(label_of(task.id))
+            self.tasks.setdefault(label_of(task.id), task)
             return True
 
         self.gate.hand_out(offer)
@@ -158,12 +158,12 @@ def label(pebble: int, name: str) -> str:
     return name if pebble == 1 else f"{pebble}:{name}"
 
 
-def label_of(task: Task) -> str:
-    """Return the label of a task."""
-    read = TaskId.parse(task.id)
+def label_of(task: str, pebble: int | None = None) -> str:
+    """Return the label of a task by its id; `pebble` is its number in the case, if that is another."""
+    read = TaskId.parse(task)
     part = "" if read.part is None else f".{read.part}"
     firing = "" if read.firing is None else f"#{read.firing}"
-    return label(task.pebble, f"{task.node}{part}{firing}")
+    return label(pebble or read.pebble, f"{read.node}{part}{firing}")
 
 
 def _read_options(case: Case, draft: Draft) -> dict[str, Any]:
