@@ -54,7 +54,10 @@ def _outputs(value: Mapping[Any, Any]) -> dict[str, Any]:
 def _progress_error(progress: Any) -> str:
     if isinstance(progress, bool) or not isinstance(progress, numbers.Real):
         raise ReturnValueError(f"{_SHAPE}: progress must be a number", place=f"got {_short(progress)}")
-    percent = float(progress)
+    try:
+        percent = float(progress)
+    except OverflowError:
+        percent = math.inf
     if math.isfinite(percent) and int(percent) == 100:
         return ""
     return f"returned progress {percent:g}, expected 100"
