@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -210,7 +211,7 @@ def test_an_interrupt_suspends_a_run_in_a_notebook(file: Path, settings: RunSett
 
     def interrupt() -> None:
         witness.arrived.wait(20)
-        signal.raise_signal(signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
 
     async def cell() -> int:
         threading.Thread(target=interrupt).start()

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -181,15 +182,27 @@ class Run:
                 came.append(error)
 
         thread = threading.Thread(target=drive, name="cryocloud-run")
-        thread.start()
-        while thread.is_alive():
-            try:
-                thread.join()
-            except KeyboardInterrupt:
-                self._suspend()
+        with self._interrupts_suspend():
+            thread.start()
+            thread.join()
         if isinstance(came[0], BaseException):
             raise came[0]
         return came[0]
+
+    @contextmanager
+    def _interrupts_suspend(self) -> Iterator[None]:
+        """Let SIGINT suspend the run while this thread waits; only the main thread can be interrupted.
+
+        A handler of our own, because the loop around us may have one that raises nothing here.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.signal(signal.SIGINT, lambda _signum, _frame: self._suspend())
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _suspend(self) -> None:
         if self._head is not None and self._loop is not None:
