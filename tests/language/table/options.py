@@ -67,6 +67,8 @@ CASES = (
         args={"A": {"dir": "/code"}},
         cleaned=("/code",),
     ),
+    _declared("a secret", {"o": {"secret": "yes"}}),
+    _declared("a secret that is neither yes nor no", {"o": {"secret": "maybe"}}, "E13"),
     _declared("an unknown type", {"o": {"type": "int"}}, "E13", says="options.o"),
     _declared("a bool with a default that is no word", {"o": {"type": "bool", "default": "maybe"}}, "E13"),
     _declared("a list with a default that is none", {"o": {"type": "list", "default": 3}}, "E13"),
