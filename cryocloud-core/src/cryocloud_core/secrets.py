@@ -6,6 +6,7 @@ secret itself is read when it is used and kept nowhere.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +20,10 @@ MARK: Final = "cryocloud.secret"
 
 
 class Secret(dict[str, Any]):
-    """A handle: `{"cryocloud.secret": {"env": "NAME"}}` or `{"file": "/path"}` in its place."""
+    """A handle: `{"cryocloud.secret": {"env": "NAME"}}`, or in its place `{"file": "/path"}`.
+
+    `{"json": "/path"}` is a file of ours that holds JSON: a secret that is a list, a map or a number.
+    """
 
     @classmethod
     def read(cls, value: Mapping[str, Any], directory: Path) -> Secret | None:
@@ -42,9 +46,11 @@ class Secret(dict[str, Any]):
         is_handle = isinstance(value, dict) and value.keys() == {MARK}
         return cls(value) if is_handle else None
 
-    def reveal(self, environ: Mapping[str, str] | None = None) -> str:
-        """Return the secret. Raises ConfigError when its variable or file cannot be read."""
+    def reveal(self, environ: Mapping[str, str] | None = None) -> Any:
+        """Return the secret, a text or JSON data. Raises ConfigError when its variable or file cannot be read."""
         [(kind, target)] = self[MARK].items()
+        if kind == "json":
+            return json.loads(_first_of_file(target))
         if kind == "file":
             return _first_of_file(target)
         secret = (os.environ if environ is None else environ).get(target)

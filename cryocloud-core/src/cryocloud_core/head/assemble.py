@@ -127,7 +127,7 @@ def _numbers(
     for name, run in runs.items():
         counters.add_workflow(given[name].workflow)
         if settings.reset_counters:
-            batch.also("DELETE FROM counters WHERE run = ?", run.number)
+            batch.also("DELETE FROM counters WHERE run IN (SELECT run FROM runs WHERE workflow = ?)", name)
             continue
         query = "SELECT node, completed, failed, skipped FROM counters WHERE run = ?"
         for node, *ends in journal.reader.execute(query, (run.number,)):

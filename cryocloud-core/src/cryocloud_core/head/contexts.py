@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import define
@@ -124,6 +124,10 @@ class Contexts:
     def number(self, number: int) -> Context:
         """Return a context by its number, as a replay needs it."""
         return self._by_number[number]
+
+    def __iter__(self) -> Iterator[Context]:
+        """Yield every context."""
+        return iter(list(self._by_number.values()))
 
     def of_birth(self, workflow: str, batch: Batch) -> Context:
         """Return the context for pebbles born now; a new one is added to the batch."""

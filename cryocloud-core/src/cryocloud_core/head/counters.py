@@ -74,6 +74,10 @@ class Counters:
             counter = self._nodes[workflow, name] = NodeCounter(workflow, name, "", "")
         return counter
 
+    def find(self, workflow: str, name: str) -> NodeCounter | None:
+        """Return a node's counter, None when there is no such node."""
+        return self._nodes.get((workflow, name))
+
     def queued(self, task: Task) -> None:
         """A task waits."""
         self.node(task.workflow, task.node).pending += 1

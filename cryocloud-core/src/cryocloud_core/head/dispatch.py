@@ -17,6 +17,7 @@ from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.blobs import Blobs
 from cryocloud_core.head.ledger import Ledger, attempt_seen
 from cryocloud_core.head.settings import RunSettings
+from cryocloud_core.head.veil import Veil
 from cryocloud_core.secrets import reveal
 from cryocloud_core.task import Task
 
@@ -25,7 +26,14 @@ class Dispatch:
     """Gives tasks their big values, the attempt a module sees, and the run's limits."""
 
     def __init__(
-        self, blobs: Blobs, ledger: Ledger, workflows: Iterable[Workflow], settings: RunSettings, start: int
+        self,
+        blobs: Blobs,
+        ledger: Ledger,
+        workflows: Iterable[Workflow],
+        settings: RunSettings,
+        start: int,
+        *,
+        veil: Veil | None = None,
     ) -> None:
         self._blobs = blobs
         self._ledger = ledger
@@ -40,13 +48,14 @@ class Dispatch:
         self._timeout_s = settings.max_task_time_s
         self._machines = () if settings.node is None else (settings.node,)
         self._log_level = settings.log_level
+        self.veil = veil or Veil()
 
     def ready(self, task: Task) -> Task:
         """Return the task as a worker will see it. Raises ResolutionError (too large), ConfigError."""
         changes: dict[str, Any] = {}
         outside = self._outside.get((task.workflow, task.node))
         if outside and any(isinstance(task.args.get(name), dict | list) for name in outside):
-            changes["args"] = {**task.args, **{name: reveal(task.args.get(name)) for name in outside}}
+            changes["args"] = {**task.args, **{name: self._reveal(task.args.get(name)) for name in outside}}
         held = self._ledger.get(task.pebble)
         if held is not None and held.earlier is not None:
             changes["attempt"] = attempt_seen(task, held, self._start)
@@ -57,3 +66,10 @@ class Dispatch:
         if self._log_level != task.log_level:
             changes["log_level"] = self._log_level
         return self._blobs.put_back(evolve(task, **changes) if changes else task)
+
+    def _reveal(self, value: Any) -> Any:
+        """Return a value with its secrets, which must not be told from now on."""
+        revealed = reveal(value)
+        if isinstance(value, dict | list):
+            self.veil.know_revealed(value, revealed)
+        return revealed

@@ -16,6 +16,8 @@ from typing import Any
 
 from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.assemble import Parts, assemble
+from cryocloud_core.head.contexts import config_names
+from cryocloud_core.head.hiding import secret_values
 from cryocloud_core.head.journal import Journal
 from cryocloud_core.head.lock import StateLock
 from cryocloud_core.head.observers import Observers
@@ -24,7 +26,9 @@ from cryocloud_core.head.results import waiting_line
 from cryocloud_core.head.resume import Given
 from cryocloud_core.head.running import Running
 from cryocloud_core.head.settings import ConfigSource, IsOurs, Listener, LoadInput, RunSettings, default_state_dir
+from cryocloud_core.head.status import Status
 from cryocloud_core.head.telling import Telling
+from cryocloud_core.head.veil import Veil
 from cryocloud_core.head.view import FailureView, RunView
 from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.scheduler import Scheduler
@@ -146,7 +150,12 @@ class Head:
         """Run with the lock held and the journal open."""
         parts = self._parts = assemble(journal, self._given, self.settings, self._config, self._options)
         records = Records(self.state_dir)
-        telling = self._telling = Telling(records, self._listener, self.settings.log_level)
+        veil = self._veil(parts)
+        telling = self._telling = Telling(records, self._listener, self.settings.log_level, veil)
+        status = Status(
+            self.state_dir, self.settings.machine, self._scheduler, parts.counters, telling=telling, veil=veil
+        )
+        status.begin(journal.reader, {name: run.number for name, run in parts.runs.items()})
         telling.attach(asyncio.get_running_loop())
         observers = Observers(self._hooks, telling.logger("cryocloud.observers"))
         running = self._running = Running(
@@ -155,6 +164,7 @@ class Head:
             self.settings,
             self._scheduler,
             telling=telling,
+            status=status,
             observers=observers,
             load_input=self._load_input,
             is_ours=self._is_ours,
@@ -165,14 +175,27 @@ class Head:
         try:
             self._say_opening(parts, telling, journal)
             self._tell_runs("run_started", telling, observers, None)
+            status.start(lambda: running.state)
             await running.run()
         finally:
             running.state = "stopped"
             for signum in signals:
                 asyncio.get_running_loop().remove_signal_handler(signum)
             self._tell_runs("run_stopped", telling, observers, running.exit_code())
-            await asyncio.to_thread(_stop_threads, observers, records)
+            status.close(complete=running.complete)
+            await asyncio.to_thread(_stop_threads, observers, status, records)
         return running.exit_code()
+
+    def _veil(self, parts: Parts) -> Veil:
+        """Return the veil over every secret that this start can know of."""
+        veil = Veil()
+        for name, each in self._given.items():
+            veil.know(*secret_values(each.workflow, self._options.get(name, {})))
+            veil.know_handles(*map(self._config.get, sorted(config_names(each.workflow))))
+        for context in parts.contexts:
+            veil.know_handles(context.options, context.config)
+        veil.know_handles(dict(self.settings.worker_config))
+        return veil
 
     def _catch_signals(self, running: Running) -> list[signal.Signals]:
         """Let the first SIGINT or SIGTERM suspend the run, the second end it at once."""
@@ -207,6 +230,7 @@ class Head:
             telling.tell(seen)
 
 
-def _stop_threads(observers: Observers, records: Records) -> None:
+def _stop_threads(observers: Observers, status: Status, records: Records) -> None:
     observers.stop()
+    status.stop()
     records.stop()

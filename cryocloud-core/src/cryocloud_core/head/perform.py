@@ -56,6 +56,11 @@ class Performer:
         #: why nothing is handed out now; empty when tasks are handed out
         self.closed = "starting"
         self.after: Callable[[], None] = lambda: None
+        #: told of each task's end and of status values, beside the counters
+        self.task_over: Callable[[Task, Outcome, Stats | None], None] = lambda _task, _outcome, _stats: None
+        self.said: Callable[[str, Mapping[str, Any]], None] = lambda _worker, _values: None
+        #: what is told of a task is covered with what its arguments revealed
+        self.veil = dispatch.veil
         self.timers = Timers(self._timer_fired)
         self._engine = engine
         self._gate = gate
@@ -212,12 +217,16 @@ class Performer:
             self._cleaning.ended(task, outcome)
             return
         self._gone(taken)
+        if self.veil:
+            outcome = self.veil.outcome(outcome)
+        self.task_over(taken, outcome, stats)
         self._answer(taken.pebble, task, outcome, stats)
         self._hand_out_soon()
 
-    def status(self, task: str, worker: str, values: Mapping[str, Any]) -> None:  # noqa: ARG002 - the contract's
+    def status(self, task: str, worker: str, values: Mapping[str, Any]) -> None:
         """Status values of a worker changed."""
         self._counters.status(task, values)
+        self.said(worker, values)
 
     def logged(self, record: LogRecord) -> None:
         """A worker said something."""

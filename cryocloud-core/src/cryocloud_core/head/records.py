@@ -17,11 +17,12 @@ from attrs import astuple, fields
 
 from cryocloud_core.errors import StateError
 from cryocloud_core.head.batch import readable
-from cryocloud_core.head.database import open_database, open_reader
+from cryocloud_core.head.database import open_reader
+from cryocloud_core.head.rotating import Rotating, old_name
 from cryocloud_core.sdk.observed import LogRecord
 
 RECORDS_FILE = "records.db"
-OLD_RECORDS_FILE = "records.1.db"
+OLD_RECORDS_FILE = old_name(RECORDS_FILE)
 #: size at which a file is put aside; two files are kept
 ROTATE_BYTES = 64 * 1024 * 1024
 QUEUE = 20_000
@@ -42,10 +43,8 @@ class Records:
     """The one writer of a state directory's log records."""
 
     def __init__(self, directory: Path, rotate_bytes: int = ROTATE_BYTES) -> None:
-        self._directory = directory
-        self._rotate_bytes = rotate_bytes
+        self._file = Rotating(directory / RECORDS_FILE, _TABLES, rotate_bytes)
         self._queue: queue.Queue[LogRecord | None] = queue.Queue(QUEUE)
-        self._connection = _open(directory)
         self._thread = threading.Thread(target=self._write_forever, name="records", daemon=True)
         #: records that were left out
         self.lost = 0
@@ -67,7 +66,7 @@ class Records:
             with contextlib.suppress(queue.Full):
                 self._queue.put(None, timeout=wait_s)
             self._thread.join(wait_s)
-        self._connection.close()
+        self._file.close()
 
     def _write_forever(self) -> None:
         going_on = True
@@ -75,12 +74,11 @@ class Records:
             group, going_on = self._take()
             try:
                 self._write(group)
-                self._rotate()
+                self._file.rotate()
             except (sqlite3.Error, OSError, StateError):
                 # Most likely the disk is full. Log lines are not worth stopping a run for; the journal says so itself.
                 self.lost += len(group)
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._file.roll_back()
 
     def _take(self) -> tuple[list[LogRecord], bool]:
         """Wait for a record and return it with what else is there; False after the last one."""
@@ -97,22 +95,10 @@ class Records:
         rows = [
             tuple(readable(value) if isinstance(value, str) else value for value in astuple(record)) for record in group
         ]
-        self._connection.execute("BEGIN")
-        self._connection.executemany(_INSERT, rows)
-        self._connection.execute("COMMIT")
-
-    def _rotate(self) -> None:
-        """Put a file that is full aside and begin a new one."""
-        path = self._directory / RECORDS_FILE
-        wal = path.with_name(f"{RECORDS_FILE}-wal")
-        if path.stat().st_size + (wal.stat().st_size if wal.exists() else 0) < self._rotate_bytes:
-            return
-        self._connection.close()
-        old = self._directory / OLD_RECORDS_FILE
-        for suffix in ("", "-wal", "-shm"):
-            old.with_name(old.name + suffix).unlink(missing_ok=True)
-        path.rename(old)
-        self._connection = _open(self._directory)
+        connection = self._file.connection
+        connection.execute("BEGIN")
+        connection.executemany(_INSERT, rows)
+        connection.execute("COMMIT")
 
 
 def read_records(directory: Path, last: int = 200) -> Iterator[LogRecord]:
@@ -127,10 +113,3 @@ def read_records(directory: Path, last: int = 200) -> Iterator[LogRecord]:
                 rows += connection.execute(query, (last - len(rows),)).fetchall()
     for row in reversed(rows):
         yield LogRecord(*row)  # type: ignore[arg-type]
-
-
-def _open(directory: Path) -> sqlite3.Connection:
-    connection = open_database(directory / RECORDS_FILE, durable=False)
-    (directory / RECORDS_FILE).chmod(0o600)
-    connection.executescript(_TABLES)
-    return connection

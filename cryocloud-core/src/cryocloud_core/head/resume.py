@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from attrs import fields, frozen
+from attrs import evolve, fields, frozen
 
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Event, PebbleCancelled, WorkflowReplaced
@@ -21,6 +21,7 @@ from cryocloud_core.errors import ResumeRefused, StateError
 from cryocloud_core.graph.meaning import workflow_text
 from cryocloud_core.graph.workflow import Node, Workflow
 from cryocloud_core.head.batch import Batch, readable
+from cryocloud_core.head.hiding import without_defaults
 from cryocloud_core.head.ledger import Held, Ledger
 from cryocloud_core.head.settings import RunSettings
 from cryocloud_core.wire import to_data
@@ -43,7 +44,8 @@ class Given:
 
     def note(self, batch: Batch) -> None:
         """Add to a batch that this name has this graph and this file; the graph keeps its order of nodes."""
-        name, body = self.workflow.name, json.dumps(to_data(self.workflow), separators=(",", ":"))
+        kept = evolve(self.workflow, options=without_defaults(self.workflow.options))
+        name, body = self.workflow.name, json.dumps(to_data(kept), separators=(",", ":"))
         batch.also("INSERT OR IGNORE INTO workflows VALUES (?, ?, ?)", self.digest, name, body)
         path = readable(str(self.path))
         batch.also("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", name, path, self.digest)
@@ -123,9 +125,9 @@ def differences(before: Workflow, after: Workflow) -> list[str]:
         changed = _changed(before.nodes[name], node) if name in before.nodes else []
         if changed:
             said.append(f"node {name!r} has other {', '.join(changed)}")
-    if before.options != after.options:
-        names = {*before.options, *after.options}
-        said.append(f"options differ: {sorted(n for n in names if before.options.get(n) != after.options.get(n))}")
+    old, new = without_defaults(before.options), without_defaults(after.options)
+    if old != new:
+        said.append(f"options differ: {sorted(n for n in {*old, *new} if old.get(n) != new.get(n))}")
     return said or ["the order of its nodes"]
 
 

@@ -27,6 +27,7 @@ from cryocloud_core.head.recovery import next_seq
 from cryocloud_core.head.resume import Given
 from cryocloud_core.head.retention import Retention
 from cryocloud_core.head.settings import IsOurs, LoadInput, RunSettings
+from cryocloud_core.head.status import Status
 from cryocloud_core.head.story import Story
 from cryocloud_core.head.telling import Telling
 from cryocloud_core.head.watch import Forgetting, Watch
@@ -48,6 +49,7 @@ class Running:
         scheduler: Scheduler,
         *,
         telling: Telling,
+        status: Status,
         observers: Observers,
         load_input: LoadInput,
         is_ours: IsOurs,
@@ -70,6 +72,7 @@ class Running:
         self._last_commit = 0.0
         self._inbox = Inbox()
         self._story = Story(parts.ledger, parts.counters, parts.results, observers, telling)
+        self.status = status
         self._performer = self._make_performer()
         self._wheel = self._make_wheel()
         self._feeds = Feeds(
@@ -105,15 +108,18 @@ class Running:
         parts = self._parts
         blobs = Blobs(parts.journal.reader)
         workflows = [given.workflow for given in self._given.values()]
-        return Performer(
+        status = self.status
+        performer = Performer(
             parts.engine,
             parts.gate,
             self._scheduler,
             self._inbox,
             counters=parts.counters,
-            dispatch=Dispatch(blobs, parts.ledger, workflows, self._settings, parts.journal.start),
+            dispatch=Dispatch(blobs, parts.ledger, workflows, self._settings, parts.journal.start, veil=status.veil),
             story=self._story,
         )
+        performer.task_over, performer.said = status.publisher.ended, status.said
+        return performer
 
     # --- for the head ---------------------------------------------------------------------------------
 

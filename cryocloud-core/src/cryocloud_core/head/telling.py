@@ -1,7 +1,7 @@
 """What goes out to people: log records, observers, whoever draws the run.
 
-Laws: a record is told once to each: the disk, the ring of the view, the listener; the listener is called
-on the loop only; nothing here waits for anybody.
+Laws: a record is told once to each: the disk, the ring of the view, the listener; secrets are covered before;
+the listener is called on the loop only; nothing here waits for anybody.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import threading
 import time
 from collections import deque
 
+from attrs import evolve
+
 from cryocloud_core.head.records import Records
 from cryocloud_core.head.settings import Listener, Told
+from cryocloud_core.head.veil import Veil
 from cryocloud_core.sdk.observed import LogRecord
 
 #: lines the view remembers
@@ -24,12 +27,15 @@ _LEVELS = logging.getLevelNamesMapping()
 class Telling:
     """The head's voice; `log` and `record` may be called from any thread."""
 
-    def __init__(self, records: Records, listener: Listener | None, level: str = "INFO") -> None:
+    def __init__(
+        self, records: Records, listener: Listener | None, level: str = "INFO", veil: Veil | None = None
+    ) -> None:
         self.ring: deque[LogRecord] = deque(maxlen=RING)
         self._records = records
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread = threading.get_ident()
+        self._veil = veil or Veil()
         self._least = _LEVELS.get(level.upper(), logging.INFO)
 
     @property
@@ -51,6 +57,8 @@ class Telling:
         """Take a log record."""
         if _LEVELS.get(record.level.upper(), logging.INFO) < self._least:
             return
+        if self._veil:
+            record = evolve(record, text=self._veil.text(record.text))
         self.ring.append(record)
         self._records.put(record)
         if self._listener is None:
