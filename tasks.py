@@ -223,8 +223,9 @@ def docs(_: Context) -> None:
 
 @task
 def bench(_: Context) -> None:
-    """Run the benchmarks that have a test shape (workloads with rivals: see benchmarks/)."""
-    run(tool("python"), "-m", "pytest", "-n", "0", "--benchmark-enable", "--benchmark-only", "benchmarks")
+    """Measure what the system costs, as ratios to a bare process pool in the same run."""
+    run(tool("python"), "benchmarks/measure.py")
+    run(tool("python"), "benchmarks/local_scheduler.py")
 
 
 @task

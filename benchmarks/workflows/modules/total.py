@@ -9,7 +9,7 @@ ccmodule = {
 }
 
 
-def process_task(worker: Any, task: dict[str, Any], cancel_event: Any = None) -> tuple[int, dict[str, Any]]:
+def process_task(_worker: Any, task: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Raise unless the list counts up from 0."""
     items, count = task["args"]["items"], int(task["args"]["count"])
     if items != list(range(count)):

@@ -9,6 +9,6 @@ ccmodule = {
 }
 
 
-def process_task(worker: Any, task: dict[str, Any], cancel_event: Any = None) -> tuple[int, dict[str, Any]]:
+def process_task(_worker: Any, task: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Return what came in."""
     return 100, {"n": task["args"]["n"]}
