@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryocloud_core.engine.events import PebbleArrived, TaskEnded
@@ -45,6 +45,7 @@ def task(args: dict[str, Any]) -> Task:
     return Task("1/A/1", 1, "A", "a", "flow", Code("a"), "nonce", args)
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(outputs)
 def test_values_come_back_as_they_were(made: dict[str, Any]) -> None:
     """Whatever an output holds, a task that refers to it, alone or in a list as after a merge, gets the same value."""
@@ -63,6 +64,7 @@ def test_values_come_back_as_they_were(made: dict[str, Any]) -> None:
         assert seen == made
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(outputs)
 def test_an_event_is_read_as_it_was_written(made: dict[str, Any]) -> None:
     """The journal's text gives the same event, with the keys of its values in their order."""

@@ -9,7 +9,7 @@ import time
 
 from attrs import evolve
 from desk import chain, literal, node
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryocloud_core.graph.workflow import Option, Workflow
@@ -67,6 +67,7 @@ def test_many_threads_reach_the_loop_in_their_own_order_and_in_bounded_turns() -
 # --- counters -----------------------------------------------------------------------------------------
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.sampled_from(["queued", "began", "ended", "withdrawn"]), max_size=30))
 def test_pending_and_processing_follow_the_tasks_and_are_never_negative(steps: list[str]) -> None:
     """Whatever order the reports come in, the numbers are those of the tasks that wait and run."""

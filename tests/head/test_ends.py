@@ -119,12 +119,13 @@ def test_a_suspended_run_goes_on_with_the_next_start(tmp_path: Path) -> None:
     code, closing = asyncio.run(run())
     assert code == 130
     open_before = rows(tmp_path, "SELECT count(*) FROM pebbles WHERE state = 'open'")[0][0]
-    what = "1 pebble waits" if open_before == 1 else f"{open_before} pebbles wait"
+    count = "1 pebble" if open_before == 1 else f"{open_before} pebbles"
+    what = f"{count} {'waits' if open_before == 1 else 'wait'}"
     assert closing[-1] == f"stopped; {what}, the next start goes on (--fresh to start anew)"
 
     head = make_head(chain(2), tmp_path, second, {"In": feed})
     assert asyncio.run(head.run()) == 0
-    assert f"going on with {open_before} pebbles" in head.opening
+    assert f"going on with {count}" in head.opening
     assert feed.starts == 1
     ended = Counter(task.id for task in [*first.offered, *second.offered])
     assert set(ended) == {f"{p}/N{n}/1" for p in range(1, 7) for n in (1, 2)}

@@ -22,7 +22,7 @@ from cryocloud_core.head.journal import Journal
 from cryocloud_core.head.lock import StateLock
 from cryocloud_core.head.observers import Observers
 from cryocloud_core.head.records import Records
-from cryocloud_core.head.results import waiting_line
+from cryocloud_core.head.results import pebbles, waiting_line
 from cryocloud_core.head.resume import Given
 from cryocloud_core.head.running import Running
 from cryocloud_core.head.settings import ConfigSource, IsOurs, Listener, LoadInput, RunSettings, default_state_dir
@@ -212,9 +212,9 @@ class Head:
         for name, run in parts.runs.items():
             if run.continued:
                 since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.since))
-                lines.append(f"{name}: going on with {parts.ledger.open_of(name)} pebbles of the run of {since}")
+                lines.append(f"{name}: going on with {pebbles(parts.ledger.open_of(name))} of the run of {since}")
         if self.settings.fresh and parts.decided:
-            lines.append(f"{len(parts.decided)} unfinished pebbles of earlier runs are abandoned")
+            lines.append(f"unfinished pebbles of earlier runs are abandoned: {len(parts.decided)}")
         self._opening = tuple(lines)
         for line in lines:
             telling.log("INFO", line)

@@ -86,7 +86,12 @@ def first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "no error text")
 
 
-def waiting_line(pebbles: int) -> str:
+def pebbles(count: int) -> str:
+    """Return a number of pebbles in words."""
+    return "1 pebble" if count == 1 else f"{count} pebbles"
+
+
+def waiting_line(count: int) -> str:
     """Return what to say when pebbles wait for the next start."""
-    what = "1 pebble waits" if pebbles == 1 else f"{pebbles} pebbles wait"
+    what = f"{pebbles(count)} {'waits' if count == 1 else 'wait'}"
     return f"stopped; {what}, the next start goes on (--fresh to start anew)"

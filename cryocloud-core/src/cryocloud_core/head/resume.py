@@ -23,6 +23,7 @@ from cryocloud_core.graph.workflow import Node, Workflow
 from cryocloud_core.head.batch import Batch, readable
 from cryocloud_core.head.hiding import without_defaults
 from cryocloud_core.head.ledger import Held, Ledger
+from cryocloud_core.head.results import pebbles
 from cryocloud_core.head.settings import RunSettings
 from cryocloud_core.wire import to_data
 
@@ -97,7 +98,7 @@ def _refuse_lost_nodes(engine: Engine, stale: list[Held], given: Mapping[str, Gi
         if why:
             reasons[why] = reasons.get(why, 0) + 1
     if reasons:
-        what = "; ".join(f"{why} ({_pebbles(count)})" for why, count in reasons.items())
+        what = "; ".join(f"{why} ({pebbles(count)})" for why, count in reasons.items())
         raise ResumeRefused(
             f"cannot go on in the new workflow: {what}", remedy="--resume=drop, --fresh, or the old file"
         )
@@ -144,7 +145,3 @@ def _changed(before: Node, after: Node) -> list[str]:
         else:
             changed.append(each.name)
     return changed
-
-
-def _pebbles(count: int) -> str:
-    return "1 pebble" if count == 1 else f"{count} pebbles"
