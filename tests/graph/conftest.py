@@ -28,6 +28,7 @@ CCMODULES: dict[str, dict[str, Any]] = {
     "gpu": {"inputs": {}, "outputs": {}, "defaults": {"type": "gpu"}},
     "device": {"inputs": {}, "outputs": {}, "defaults": {"gpu": True, "max_parallel": 2, "retry": 1}},
     "eager": {"inputs": {}, "outputs": {}, "defaults": {"retry": 1}, "input_type": "singlerun"},
+    "pushy": {"inputs": {}, "outputs": {}, "defaults": {"splitOn": "f"}},
     "odd": {"inputs": {}, "outputs": {}, "defaults": {"colour": "red"}},
     "silent": {"outputs": {"dst": ""}},
     "mute": {"inputs": {"src": ""}},

@@ -85,6 +85,8 @@ ROWS: list[tuple[str, str, list[str] | None]] = [
     ("E19", doc(node("A", runIf="output:In.dst")), None),
     ("E20", doc(node("A", options={"src": "In.fullpath"})), None),
     ("E20", doc(node("A", args={"In.fullpath": "src"})), None),
+    ("E20", doc(node("X.y"), node("A", "X.y", args={"X.y.dst": "src"})), None),
+    ("E20", doc(node("A", args={"parent.fullpath": "src"})), None),
     ("E21", doc(arg({"option": "o", "output": "In.fullpath"}), options={"o": {}}), None),
     ("E22", doc(arg({"option": "o"})), None),
     ("E22", doc(node("A", runIf="option:o")), None),

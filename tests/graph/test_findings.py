@@ -77,3 +77,47 @@ def test_a_cycle_is_told_in_the_direction_of_flow(bench: Any, work: Any) -> None
     lines = bench.lines(bench.document(work("A", "In", "C"), work("B", "A"), work("C", "B")))
 
     assert [line.rpartition(": ")[2] for line in lines] == ["A -> B -> C -> A"]
+
+
+def test_a_finding_stands_at_its_key_or_where_the_module_is_named(bench: Any) -> None:
+    """What the author wrote is pointed at; what only the module says is told at the module's name."""
+    document = """{"workflow": {"name": "W", "description": "d", "nodes": [{"module": "cmdline"},
+  {"downstreamOf": ["cmdline"], "module": "unzip"},
+  {"downstreamOf": ["cmdline"], "module": "work", "depends": ["Thing"]}]}}"""
+
+    assert [line.partition(" E25 ")[0] for line in bench.lines(document)] == [
+        'f.json:2:43: nodes[1] "unzip":',
+        'f.json:3:62: nodes[2] "work":',
+    ]
+
+
+def test_a_reference_without_a_key_says_so_and_a_strange_name_is_guessed(bench: Any, work: Any) -> None:
+    """The two slips read alike and are put right differently."""
+    written = ["In", "In.", "Inn.fullpath", "fullpath"]
+    lines = [bench.lines(bench.document(work("A", args={"src": {"output": text}})))[0] for text in written]
+
+    assert [line.partition(": node ")[2] for line in lines] == [
+        '"In" needs a key: write "In.key"',
+        '"In" needs a key: write "In.key"',
+        '"Inn" not found (did you mean "In"?)',
+        '"fullpath" not found',
+    ]
+
+
+def test_a_module_may_prefer_only_what_a_node_can_do_without(bench: Any) -> None:
+    """A split, an edge or an argument is the workflow's to say; from a module it is ignored, with a warning."""
+    (line,) = bench.lines(bench.document({"module": "pushy", "downstreamOf": "In"}))
+
+    assert line.endswith('W05 key "splitOn" in the defaults of module "pushy" is ignored')
+
+
+def test_kubernetes_changes_what_has_an_effect(bench: Any, work: Any) -> None:
+    """There an image is used and a docker image beside it is not; a docker image alone keeps its meaning."""
+    both, alone = bench.document(work("A", image="i", docker="d")), bench.document(work("A", docker="d"))
+
+    assert bench.codes(both) == []
+    assert bench.link(both).workflow.nodes["A"].placement.docker == "d"
+    assert bench.codes(both, kubernetes=True) == ["W07"]
+    assert bench.link(both, kubernetes=True).workflow.nodes["A"].placement.docker is None
+    assert bench.codes(alone, kubernetes=True) == []
+    assert bench.link(alone, kubernetes=True).workflow.nodes["A"].placement.docker == "d"
