@@ -63,6 +63,11 @@ def test_a_limit_holds_and_lets_the_next_through_when_a_task_ends() -> None:
     assert _take(gate, 9) == ["1/A/1", "3/B/1"]
     blocked = gate.blocked()[0]
     assert (blocked.node, blocked.count, blocked.why) == ("A", 1, "max_parallel: 1 of 1 are running")
+    for pebble in (4, 5):
+        gate.enter(_task(pebble))
+    assert gate.blocked()[0].count == 3
+    assert gate.withdraw("5/A/1")
+    assert gate.withdraw("4/A/1")
     gate.ended("1/A/1")
 
     assert _take(gate, 9) == ["2/A/1"]

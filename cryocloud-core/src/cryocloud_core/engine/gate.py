@@ -30,10 +30,11 @@ class Blocked:
 
 @define
 class _Limit:
-    """A node that may have only so many tasks out at once, and those that wait for it."""
+    """A node that may have only so many tasks out at once; `waiting` counts its tasks here, `parked` holds some of them."""
 
     most: int
     out: int = 0
+    waiting: int = 0
     parked: list[_Entry] = field(factory=list)
 
 
@@ -57,6 +58,9 @@ class Gate:
             return
         self._entered += 1
         self._waiting[task.id] = task
+        limit = self._limits.get((task.workflow, task.node))
+        if limit is not None:
+            limit.waiting += 1
         heapq.heappush(self._ready[task.kind], (-task.priority, task.pebble, self._entered, task))
 
     def hand_out(self, offer: Callable[[Task], bool]) -> None:
@@ -84,7 +88,13 @@ class Gate:
 
     def withdraw(self, task: str) -> bool:
         """Take a waiting task away; False when it is not waiting here."""
-        return self._waiting.pop(task, None) is not None
+        gone = self._waiting.pop(task, None)
+        if gone is None:
+            return False
+        limit = self._limits.get((gone.workflow, gone.node))
+        if limit is not None:
+            limit.waiting -= 1
+        return True
 
     def is_out(self, task: str) -> bool:
         """True for a task that was handed out and has not ended."""
@@ -99,14 +109,10 @@ class Gate:
 
     def blocked(self) -> list[Blocked]:
         """Return the nodes whose tasks wait for a limit, and which."""
-        counts = (
-            (key, limit, sum(entry[3].id in self._waiting for entry in limit.parked))
-            for key, limit in self._limits.items()
-        )
         return [
-            Blocked(workflow, node, count, f"max_parallel: {limit.out} of {limit.most} are running")
-            for (workflow, node), limit, count in counts
-            if count
+            Blocked(workflow, node, limit.waiting, f"max_parallel: {limit.out} of {limit.most} are running")
+            for (workflow, node), limit in self._limits.items()
+            if limit.waiting and limit.out >= limit.most
         ]
 
     def _offer_first(self, heap: list[_Entry], offer: Callable[[Task], bool]) -> bool:
@@ -125,6 +131,7 @@ class Gate:
             self._out[task.id] = self._waiting.pop(task.id)
             if limit is not None:
                 limit.out += 1
+                limit.waiting -= 1
         else:
             return False
         return True
