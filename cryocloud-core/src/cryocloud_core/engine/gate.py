@@ -30,7 +30,10 @@ class Blocked:
 
 @define
 class _Limit:
-    """A node that may have only so many tasks out at once; `waiting` counts its tasks here, `parked` holds some of them."""
+    """A node that may have only so many tasks out at once.
+
+    `waiting` counts its tasks that are not out; `parked` holds those of them that met the limit.
+    """
 
     most: int
     out: int = 0
