@@ -178,3 +178,23 @@ def test_statistics(floor: Any) -> None:
     assert stats["child"].cpu_time_s > 0.02
     assert stats["small"].node == "here"
     assert stats["small"].worker == "Worker-here_0"
+
+
+def test_a_forked_child_that_returns_answers_for_nothing(floor: Any) -> None:
+    """A module that forgets to end its child has one outcome, and keeps its scratch until it ends itself."""
+    source = """
+    import os, time
+    def process_task(worker, task):
+        worker.scratch
+        if os.fork() == 0:
+            worker.log.info("in the child")
+            return {"who": "child"}
+        os.wait()
+        return {"who": "parent", "scratch": worker.scratch.is_dir()}
+    """
+    end = floor.run(source)
+
+    assert end.outcome == Succeeded({"who": "parent", "scratch": True})
+    assert "in the child" in [record.text for record in floor.logs_of(end)]
+    assert [each.task for each in floor.ear.ends].count(end.task) == 1
+    assert floor.run(returning("{}")).outcome == Succeeded({})

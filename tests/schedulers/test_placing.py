@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from typing import Any
@@ -223,3 +224,30 @@ def test_status_is_coalesced(opened: Callable[..., Any]) -> None:
     values = [changed["n"] for task, _, changed in floor.ear.values if task == end.task]
     assert values[-1] == 9_999
     assert 2 < len(values) < 20
+
+
+def test_any_configuration_reaches_the_worker(opened: Callable[..., Any]) -> None:
+    """TOML has dates and infinities, JSON has not; nested values are found by their dotted name."""
+    config = {"when": dt.date(2026, 1, 2), "big": float("inf"), "sub": {"deep": [1, "x"]}}
+    floor = opened(workers=1, worker_config=config)
+    source = (
+        "def process_task(worker, task):\n    return {k: worker.cfg[k] for k in ('when', 'big', 'sub.deep', 'no.no')}\n"
+    )
+
+    outputs = floor.run(source).outcome.outputs
+    assert outputs == {"when": "2026-01-02", "big": "inf", "sub.deep": [1, "x"], "no.no": None}
+
+
+def test_a_head_that_stumbles_over_one_report_hears_the_next(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in the head's own code is told to the loop's handler and loses no outcome."""
+    floor = opened(workers=1)
+    told: list[str] = []
+    floor.loop.set_exception_handler(lambda _, context: told.append(context["message"]))
+    monkeypatch.setattr(type(floor.ear), "status", lambda *_: 1 / 0)
+    source = "def process_task(worker, task):\n    worker.status['a'] = 1\n    return {}\n"
+
+    assert floor.run(source).outcome == Succeeded({})
+    assert told
+    assert "status" in told[0]

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 from attrs import define, field
 
+from cryocloud_core.errors import StateError
 from cryocloud_core.schedulers.pace import Paces
-from cryocloud_core.schedulers.pool import Pool
+from cryocloud_core.schedulers.pool import PREFETCH, Pool
 from cryocloud_core.schedulers.sharing import Sharing
 from cryocloud_core.schedulers.slots import Held, Slot
 from cryocloud_core.sdk.observed import LogRecord
@@ -24,6 +25,9 @@ from cryocloud_core.task import Cancelled, Lost, Outcome, Stats, Succeeded, Task
 from cryocloud_core.wire import from_data
 from cryocloud_core.worker.channel import Message
 from cryocloud_core.worker.remains import Remains
+
+#: a worker with fewer waiting tasks makes the head ask for more: half of what may wait, so that none runs dry meanwhile
+REFILL_AT = PREFETCH // 2
 
 
 @define(eq=False)
@@ -47,7 +51,10 @@ class LocalScheduler(Scheduler):
     async def start(self, reports: Reports, settings: SchedulerSettings) -> None:
         """Kill what an earlier head left alive, then start the workers. Raises StartError."""
         self._loop, self._reports, self._settings = asyncio.get_running_loop(), reports, settings
-        settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"cannot be made: {error.strerror}", subject=str(settings.state_dir)) from error
         remains = Remains.read(settings.state_dir)
         killed = await asyncio.to_thread(remains.clear)
         if killed:
@@ -135,8 +142,12 @@ class LocalScheduler(Scheduler):
 
     def _hear(self, slot: Slot, messages: list[Message]) -> None:
         for message in messages:
-            self._obey(slot, message)
-        if not self._settling and not slot.queued:
+            try:
+                self._obey(slot, message)
+            except Exception as error:  # noqa: BLE001 - what one report broke in the head must not lose the next ones
+                about = f"a report of {slot.name} was not taken: {message[0]}"
+                self._loop.call_exception_handler({"message": about, "exception": error})
+        if not self._settling and len(slot.queued) <= REFILL_AT:
             self._settling = True
             self._loop.call_soon(self._settle)
 
@@ -190,9 +201,10 @@ class LocalScheduler(Scheduler):
 
     def _bury(self, slot: Slot, why: str, report: str) -> None:
         """A worker is dead, with everything below it: one task is lost, the others are placed again."""
-        if not slot.stopping or report:
-            self._log("ERROR" if report else "WARNING", f"worker {why}" + (f":\n{report}" if report else ""), slot)
         current = slot.current
+        expected = slot.stopping or (current is not None and current.ending is not None)
+        if report or not expected:
+            self._log("ERROR" if report else "WARNING", f"worker {why}" + (f":\n{report}" if report else ""), slot)
         if current is not None:
             slot.release(current)
             lost = Lost(slot.machine, f"worker {slot.name} {why}")

@@ -56,7 +56,10 @@ class Pool:
     def start(self) -> None:
         """Start the keeper and every worker that is not on demand. Raises StartError."""
         self.limits = _limits(self.settings)
-        self._directory().mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self._directory().mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"cannot be made: {error.strerror}", subject=str(self._directory())) from error
         self._start_keeper()
         for kind in ("normal", "gpu"):
             for number in range(self.limits[kind]):
@@ -136,7 +139,7 @@ class Pool:
             env["CUDA_VISIBLE_DEVICES"] = str(number)
         end = self._keeping.spawn(slot.key, env, self._stderr(slot))
         slot.open(self.loop, end, self._readable)
-        slot.say(hello(slot, dict(self.settings.worker_config), self.settings.log_level))
+        slot.say(hello(slot, self.settings.worker_config, self.settings.log_level))
         self.touch(slot)
         return slot
 
@@ -200,7 +203,11 @@ class Pool:
         assert fresh in slots
 
     def _readable(self, slot: Slot) -> None:
-        self.on_messages(slot, slot.read())
+        messages = slot.read()
+        if slot.hung_up and slot.end is not None:
+            # It would be readable for ever, and its burial may take a while.
+            self.loop.remove_reader(slot.end)
+        self.on_messages(slot, messages)
 
     def _flush(self) -> None:
         dirty, self._dirty = self._dirty, set()

@@ -7,8 +7,9 @@ exactly one slot, either as `current`, begun, or among `queued`.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from attrs import define, field
@@ -63,6 +64,8 @@ class Slot:
     queued: dict[str, Held] = field(factory=dict)
     #: tasks here whose nodes are not short
     long_tasks: int = 0
+    #: the worker closed its end: it is dying, the keeper will tell
+    hung_up: bool = False
     idle_timer: asyncio.TimerHandle | None = None
     end: socket.socket | None = None
     _messages: list[Message] = field(factory=list)
@@ -143,8 +146,11 @@ class Slot:
             return []
         try:
             data = self.end.recv(_CHUNK)
-        except (BlockingIOError, ConnectionResetError):
+        except BlockingIOError:
             return []
+        except ConnectionResetError:
+            data = b""
+        self.hung_up = not data
         return self._unpacker.feed(data)
 
     def open(self, loop: asyncio.AbstractEventLoop, end: socket.socket, on_readable: Callable[[Slot], None]) -> None:
@@ -170,6 +176,18 @@ class Slot:
         return WorkerInfo(self.name, self.machine, self.kind, state, self.pid, task, len(self.queued))
 
 
-def hello(slot: Slot, config: dict[str, Any], log_level: str) -> Message:
+def hello(slot: Slot, config: Mapping[str, Any], log_level: str) -> Message:
     """Return a worker's first message."""
-    return ["hello", {"name": slot.name, "machine": slot.machine, "config": config, "log_level": log_level}]
+    plain = _plain(config)
+    return ["hello", {"name": slot.name, "machine": slot.machine, "config": plain, "log_level": log_level}]
+
+
+def _plain(value: Any) -> Any:
+    """Return configuration as JSON data: TOML also has dates, which become their text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)

@@ -94,6 +94,10 @@ class WorkerEnd:
     _unpacker: Unpacker = field(factory=Unpacker)
     _sending: threading.Lock = field(factory=threading.Lock)
 
+    def renew_after_fork(self) -> None:
+        """Forget who was sending: in a forked child that thread does not exist."""
+        self._sending = threading.Lock()
+
     def fileno(self) -> int:
         """Return the file descriptor, for poll."""
         return self._socket.fileno()

@@ -69,6 +69,7 @@ class Runner:
     world: World = field(factory=World)
     in_use: ModuleInUse = field(factory=ModuleInUse)
     _cancel: CancelFlag = field(factory=CancelFlag)
+    _pid: int = field(factory=os.getpid)
     _loggers: dict[str, logging.Logger] = field(factory=dict)
     _tempdir: str = field(init=False)
     _files: FileService = field(init=False)
@@ -85,6 +86,9 @@ class Runner:
         try:
             outcome = self._outcome(current, worker)
         finally:
+            if os.getpid() != self._pid:
+                # The module forked and let the child return: one process answers for a task, the other ends here.
+                os._exit(0)
             current.deaf = False
             self._tidy(worker)
         return Finished(outcome, *self.usage.end())
@@ -117,7 +121,10 @@ class Runner:
             raise ResolutionError("post is not supported yet", subject=f"node {task.node!r}")
         if not task.staging:
             return dict(task.args)
-        return Stage(self._files, self.machine).arguments(task)
+        self.publish("state", "Preparing files")
+        args = Stage(self._files, self.machine).arguments(task)
+        self.publish("state", "Processing")
+        return args
 
     def _called(self, current: Current, ready: Ready, worker: TaskWorker, args: dict[str, Any]) -> Outcome:
         task = current.task

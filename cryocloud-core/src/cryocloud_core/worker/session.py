@@ -44,6 +44,7 @@ class Session:
         """Take tasks until told to stop; `ready` is told first."""
         from cryocloud_core.worker.ear import Ear
 
+        os.register_at_fork(after_in_child=self.end.renew_after_fork)
         ear = Ear(self, runner.capture, runner.usage)
         ear.start()
         self.send([["ready", os.getpid()]])
