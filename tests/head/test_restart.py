@@ -191,7 +191,7 @@ def test_fresh_abandons_what_was_unfinished_and_runs_anew(tmp_path: Path) -> Non
 
     assert code == 0
     assert {task.pebble for task in desk.offered} == {4, 5, 6}
-    assert "unfinished pebbles of earlier runs are abandoned: 3" in head.opening
+    assert "3 unfinished pebbles of earlier runs are abandoned" in head.opening
     assert rows(tmp_path, "SELECT result, count(*) FROM pebbles GROUP BY result") == [("abandoned", 3), ("success", 3)]
     assert again(tmp_path, flow)[2].opening == ""
 

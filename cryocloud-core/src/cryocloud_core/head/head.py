@@ -175,7 +175,6 @@ class Head:
         try:
             self._say_opening(parts, telling, journal)
             self._tell_runs("run_started", telling, observers, None)
-            status.start(lambda: running.state)
             await running.run()
         finally:
             running.state = "stopped"
@@ -214,7 +213,8 @@ class Head:
                 since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.since))
                 lines.append(f"{name}: going on with {pebbles(parts.ledger.open_of(name))} of the run of {since}")
         if self.settings.fresh and parts.decided:
-            lines.append(f"unfinished pebbles of earlier runs are abandoned: {len(parts.decided)}")
+            verb = "is" if len(parts.decided) == 1 else "are"
+            lines.append(f"{pebbles(len(parts.decided), 'unfinished ')} of earlier runs {verb} abandoned")
         self._opening = tuple(lines)
         for line in lines:
             telling.log("INFO", line)

@@ -86,9 +86,9 @@ def first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "no error text")
 
 
-def pebbles(count: int) -> str:
-    """Return a number of pebbles in words."""
-    return "1 pebble" if count == 1 else f"{count} pebbles"
+def pebbles(count: int, kind: str = "") -> str:
+    """Return a number of pebbles in words: `1 pebble`, `3 unfinished pebbles`."""
+    return f"{count} {kind}pebble{'' if count == 1 else 's'}"
 
 
 def waiting_line(count: int) -> str:
