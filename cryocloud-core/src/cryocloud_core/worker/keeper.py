@@ -29,8 +29,6 @@ import sys
 from collections import deque
 from typing import Any
 
-from attrs import define, field
-
 from cryocloud_core.worker.kernel import adopt_orphans, die_with_parent, start_time
 from cryocloud_core.worker.strays import kill_children
 
@@ -39,14 +37,15 @@ WORKER_FD = 3
 _MAX_FDS = 64
 
 
-@define(eq=False)
 class Keeper:
     """The state of the process: who is alive, and what the head has said but not finished saying."""
 
-    _head: socket.socket
-    _workers: dict[int, int] = field(factory=dict)
-    _descriptors: deque[int] = field(factory=deque)
-    _held: bytes = b""
+    # No attrs class: importing attrs would double the time that every run's first task waits for this process.
+    def __init__(self, head: socket.socket) -> None:
+        self._head = head
+        self._workers: dict[int, int] = {}
+        self._descriptors: deque[int] = deque()
+        self._held = b""
 
     def serve(self, woken: int) -> None:
         """Obey until the head says end or is gone; `woken` is readable when a child died or a signal came."""
