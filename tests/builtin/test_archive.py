@@ -38,7 +38,8 @@ def test_src_is_copied_and_its_age_counts_from_now(worker: LocalWorker, tmp_path
     (tmp_path / "src").write_text("data")
     os.utime(tmp_path / "src", (1, 1000))
 
-    assert worker.run(archive, {"src": f"{tmp_path}/src", "dst": str(dst), "maxage": 5 * 3600})["deleted"] == []
+    worker.run(archive, {"src": f"{tmp_path}/src", "dst": str(dst)})
+    assert worker.run(archive, {"dst": str(dst), "maxage": 5 * 3600})["deleted"] == []
     assert (dst / "src").read_text() == "data"
     assert (tmp_path / "src").exists()
 

@@ -47,7 +47,6 @@ def wait_until_ready(handler: RecordingHandler) -> None:
     deadline = time.monotonic() + 10
     while not handler.records.texts("INFO") and time.monotonic() < deadline:
         time.sleep(0.01)
-    time.sleep(0.1)
 
 
 def settle(handler: RecordingHandler, count: int) -> None:
@@ -233,6 +232,18 @@ def test_closed_reports_at_once(src: Path, handler: RecordingHandler, how: str) 
             still_open.flush()
             time.sleep(0.2)
             assert len(handler.arrivals) == 1
+
+
+def test_a_link_to_a_directory_is_watched(src: Path, handler: RecordingHandler) -> None:
+    """Events come from where it points to, paths are told as the user wrote them."""
+    link = src.parent / "link"
+    link.symlink_to(src)
+    with watching(link, handler, stabilize=1000, closed=True):
+        wait_until_ready(handler)
+        (src / "a").write_text("whole")
+        handler.wait_for(1)
+
+    assert handler.arrivals[0].info["fullpath"] == f"{link}/a"
 
 
 def test_a_restart_repeats_nothing_and_finds_the_rest(src: Path) -> None:

@@ -41,6 +41,15 @@ def test_growth_and_a_new_time_start_the_quiet_time_anew() -> None:
     assert keys(watch.observe(Look({A: Entry(2, 2.0)}, 13))) == ["/d/a|1"]
 
 
+def test_a_slow_look_shortens_no_quiet_time() -> None:
+    """What a look saw may be as young as its end; the quiet time must be over when the next one begins."""
+    watch = Watch(5)
+    watch.observe(Look({A: Entry(1, 1.0)}, 0, until=3))
+
+    assert keys(watch.observe(Look({A: Entry(1, 1.0)}, 7, until=9))) == []
+    assert keys(watch.observe(Look({A: Entry(1, 1.0)}, 8, until=9))) == ["/d/a|1"]
+
+
 def test_a_finished_file_arrives_at_once() -> None:
     """A writer that says it is done needs no quiet time; others still do."""
     watch = Watch(5)

@@ -101,6 +101,7 @@ class _Patrol:
         self.hints = Hints(settings.src, recursive=settings.recursive, wants_finished=settings.closed)
         self.polls = True
         self.place: tuple[int, int] | None = None
+        self.told: tuple[int, int] | None = None
         self.next_look, self.pause = 0.0, POLL_S
         self.complained: set[str] = set()
 
@@ -138,14 +139,6 @@ class _Patrol:
         self.watch.interrupted()
         self.place, self.next_look = place, 0.0
         self.polls = self.handler.once or is_network_disk(self.settings.src)
-        how = (
-            "looking once"
-            if self.handler.once
-            else "a network disk, looking again and again"
-            if self.polls
-            else "events"
-        )
-        self.handler.log.info("dirwatcher: watching %r (%s)", self.settings.src, how)
 
     def _place_now(self) -> tuple[int, int]:
         status = os.stat(self.settings.src)
@@ -157,6 +150,10 @@ class _Patrol:
         if why:
             self.polls = True
             self.handler.log.warning("dirwatcher: %r: no events (%s); looking again and again", self.settings.src, why)
+        if self.told != self.place:
+            how = "looking again and again" if self.polls else "woken by events"
+            self.handler.log.info("dirwatcher: watching %r, %s", self.settings.src, how)
+            self.told = self.place
 
     def _look(self, batch: Batch) -> None:
         now = time.monotonic()
@@ -170,6 +167,7 @@ class _Patrol:
         if is_due:
             self._listen()
         seen = self.tree.look() if full else self.tree.look_at(sorted(paths))
+        until = time.monotonic()
         if self._place_now() != self.place:
             return  # it went while we looked: what we did not see is not gone
         if full:
@@ -177,7 +175,7 @@ class _Patrol:
         self._complain(seen)
         examined = None if full else frozenset(paths)
         look = Look(
-            seen.entries, now, examined, frozenset(seen.unread), frozenset(batch.finished), frozenset(batch.gone)
+            seen.entries, now, examined, frozenset(seen.unread), frozenset(batch.finished), frozenset(batch.gone), until
         )
         verdict = self.watch.observe(look)
         self._report(verdict.arrivals)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 
 @frozen
@@ -23,7 +23,7 @@ class Entry:
 
 @frozen
 class Look:
-    """What one look saw at the time `at` (monotonic seconds)."""
+    """What one look saw that began at the time `at` (monotonic seconds)."""
 
     entries: Mapping[str, Entry]
     at: float
@@ -35,6 +35,8 @@ class Look:
     finished: frozenset[str] = frozenset()
     #: these were gone for a moment between two looks
     replaced: frozenset[str] = frozenset()
+    #: when the look was over: what it saw is counted from here, so that a slow look shortens no quiet time
+    until: float = field(default=Factory(lambda self: self.at, takes_self=True))
 
     def is_absent(self, path: str) -> bool:
         """Tell whether the look saw that there is no such path."""
@@ -172,7 +174,7 @@ class Watch:
         if self.wants(path):
             known = self._growing.get(path)
             if known is None or known[0] != entry:
-                self._growing[path] = entry, look.at
+                self._growing[path] = entry, look.until
 
     def _settle(self, look: Look) -> list[Arrival]:
         settled = []
