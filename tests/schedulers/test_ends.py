@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -298,3 +299,20 @@ def test_a_cancel_while_files_are_prepared(floor: Any, tmp_path: Path) -> None:
 
     assert floor.end_of(task).outcome == Cancelled("x")
     assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_worker_that_cannot_start_says_why_and_is_tried_again(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A broken installation is an ERROR in the log, not a silent wait; the task waits unharmed until it is mended."""
+    broken = tmp_path / "broken" / "cattrs"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise RuntimeError('a broken install')")
+    monkeypatch.setenv("PYTHONPATH", str(broken.parent))
+    floor = opened(workers=1)
+    task = floor.submit(floor.task("def process_task(worker, task):\n    return {}\n"))
+    floor.ear.wait(lambda: any("a broken install" in r.text and r.level == "ERROR" for r in floor.ear.records))
+    shutil.rmtree(broken)
+
+    assert floor.end_of(task).outcome == Succeeded({})
+    assert len(floor.ear.begun) == 1
