@@ -62,7 +62,7 @@ def test_it_transcodes_and_tells_what_came_out(worker: LocalWorker, video: str, 
 
     assert outputs["dst"] == f"{tmp_path}/new dir/two seconds #1.mp4"
     assert outputs["size"] == Path(outputs["dst"]).stat().st_size
-    assert outputs["time"] == pytest.approx(2, abs=0.2)
+    assert outputs["time"] == pytest.approx(2, abs=0.05)
     assert (found["video"]["width"], found["video"]["height"], found["video"]["codec_name"]) == (160, 90, "h264")
     assert (found["audio"]["channels"], found["audio"]["sample_rate"]) == (1, "16000")
     told = worker.status.history("progress")
@@ -97,7 +97,7 @@ def test_sound_alone_is_transcoded(worker: LocalWorker, video: str, tmp_path: Pa
 
     assert outputs["dst"] == f"{tmp_path}/out.mp3"
     assert probe(outputs["dst"])["audio"]["codec_name"] == "mp3"
-    assert outputs["time"] == pytest.approx(1, abs=0.2)
+    assert outputs["time"] == pytest.approx(1, abs=0.1)
 
 
 def test_progress_comes_from_the_length_of_the_source(worker: LocalWorker, video: str, tmp_path: Path) -> None:

@@ -86,12 +86,13 @@ def process_task(
         argv = transcode_command(ffmpeg, src, wanted.options(container), fresh)
         if not _transcode(worker, argv, progress, cancel_event):
             return int(min(progress.percent or 0, 99)), {}
+        length_s = _probe(ffprobe, fresh, cancel_event).duration_s
         _finish(fresh, dst)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(fresh)
     worker.progress(100)
-    return 100, {"size": os.path.getsize(dst), "time": progress.time_s, "dst": dst}
+    return 100, {"size": os.path.getsize(dst), "time": progress.time_s if length_s is None else length_s, "dst": dst}
 
 
 def _probe(program: str, src: str, cancel_event: threading.Event | None) -> Media:
