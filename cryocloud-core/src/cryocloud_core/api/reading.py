@@ -28,9 +28,9 @@ StrPath = str | os.PathLike[str]
 FLAGS: Final = frozenset(
     """
     address admin-workers allow-stub-code debug estimate force-inputs fresh gpus grace help import-modules json
-    kubernetes loglevel max-task-time module-paths name nocache node once profile reset-counters resume scheduler
-    standalone state-dir strict threads workers
-    """.split()  # noqa: SIM905 -- a list of 31 quoted words is harder to read
+    kubernetes loglevel max-task-time metrics-port module-paths name nocache node once profile reset-counters resume
+    scheduler standalone state-dir strict threads workers
+    """.split()  # noqa: SIM905 -- a list of 32 quoted words is harder to read
 )
 
 

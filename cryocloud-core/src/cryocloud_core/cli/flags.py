@@ -83,6 +83,18 @@ ImportModules = Annotated[
     bool, _option("--import-modules", told="Import modules whose ccmodule is built by code: that code runs here.")
 ]
 Json = Annotated[bool, _option("--json", told="Print one JSON object a line, for machines.")]
+MetricsPort = Annotated[
+    int | None,
+    _option("--metrics-port", shown="PORT", min=0, max=65535, told="Serve /metrics for Prometheus here, on loopback."),
+]
+
+Follow = Annotated[bool, _option("-f", "--follow", told="Go on with what comes, until interrupted.")]
+Since = Annotated[
+    str | None, _option("--since", shown="TIME", told="Not before: 10m, 2h, 3d ago, 12:30, 2026-01-31T12:00.")
+]
+ReadStateDir = Annotated[
+    Path | None, _option("--state-dir", shown="DIR", told="Of the run that was given this state directory.")
+]
 
 Address = Annotated[str | None, _option("--address", shown="URL", hidden=True)]
 Kubernetes = Annotated[bool, _option("--kubernetes", hidden=True)]

@@ -39,7 +39,7 @@ def list_modules(registry: Registry | None = None) -> int:
     rows += [(name, "scheduler", _package(offer), "") for name, offer in sorted(known.schedulers().items())]
     rows += [(name, "transfer", _package(offer), "") for name, offer in sorted(known.transfers().items())]
     broken += [f"{each.package} {each.version}".strip() + f": {each.why}" for each in known.broken]
-    print("\n".join(table(("name", "kind", "package", "description"), rows, _width())))
+    print("\n".join(table(("name", "kind", "package", "description"), rows, width())))
     if broken:
         print("\ncannot be used:", *(f"  {plain(line)}" for line in broken), sep="\n", file=sys.stderr)
     return 0
@@ -49,7 +49,8 @@ def _package(offered: Offered[Any]) -> str:
     return f"{offered.package} {offered.version}".strip()
 
 
-def _width() -> int:
+def width() -> int:
+    """Return the columns of the terminal, as good as no limit in a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else IN_A_PIPE
 
 

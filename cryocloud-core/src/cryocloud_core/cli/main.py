@@ -33,6 +33,21 @@ def run_module_main() -> None:
     _start("run-module", os.path.basename(sys.argv[0]) or "cctestrun")  # noqa: PTH119 -- pathlib costs 3 ms here
 
 
+def log_main() -> None:
+    """Run `cclog`: another name of `cryocloud log`."""
+    _start("log", "cclog")
+
+
+def status_main() -> None:
+    """Run `ccstatus`: another name of `cryocloud status`."""
+    _start("status", "ccstatus")
+
+
+def config_main() -> None:
+    """Run `ccconfig`: another name of `cryocloud config`."""
+    _start("config", "ccconfig")
+
+
 def _start(command: str | None, program: str) -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -44,7 +59,9 @@ def invoke(args: list[str], command: str | None = None, program: str = "cryoclou
     """Run the command line `args` and return the exit code; `command` names the subcommand that they belong to."""
     entered: Any = typer.main.get_command(app)
     if command is not None:
-        entered = entered.commands[command]
+        group, entered = entered, entered.commands[command]
+        # An alias has no group above it to take these from.
+        entered.context_settings = {**group.context_settings, **entered.context_settings}
     try:
         code = entered.main(args, prog_name=program, standalone_mode=False)
     except Mistake as error:

@@ -17,7 +17,13 @@ from cryocloud_core.cli.flags import NOT_YET
 from cryocloud_core.cli.json_lines import EVENTS, Event
 
 NOTE = "<!-- Written by `python3 tasks.py docs` from the code; changes belong there. -->"
-ALIASES = {"run": ("ccworkflow",), "run-module": ("cctestrun", "ccmockworker")}
+ALIASES = {
+    "run": ("ccworkflow",),
+    "run-module": ("cctestrun", "ccmockworker"),
+    "log": ("cclog",),
+    "status": ("ccstatus",),
+    "config": ("ccconfig",),
+}
 
 
 def commands() -> dict[str, Any]:

@@ -29,6 +29,7 @@ def run(
     resume: flags.ResumeHow = None,
     force_inputs: flags.ForceInputs = False,
     reset_counters: flags.ResetCounters = False,
+    metrics_port: flags.MetricsPort = None,
     loglevel: flags.LogLevel = flags.Level.INFO,
     debug: flags.Debug = False,
     import_modules: flags.ImportModules = False,

@@ -175,13 +175,14 @@ class Head:
         try:
             self._say_opening(parts, telling, journal)
             self._tell_runs("run_started", telling, observers, None)
+            await status.serve(self.settings.metrics_port)
             await running.run()
         finally:
             running.state = "stopped"
             for signum in signals:
                 asyncio.get_running_loop().remove_signal_handler(signum)
             self._tell_runs("run_stopped", telling, observers, running.exit_code())
-            status.close(complete=running.complete)
+            await status.close(complete=running.complete)
             await asyncio.to_thread(_stop_threads, observers, status, records)
         return running.exit_code()
 

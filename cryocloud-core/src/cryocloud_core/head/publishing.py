@@ -120,7 +120,7 @@ class Publisher:
 
     def look(self, at: float, state: str, *, complete: bool | None = None) -> None:
         """Publish what changed; `complete` tells how the run ended, once it has."""
-        workers = self._scheduler.workers()
+        workers = self._scheduler.workers() if complete is None else []
         nodes: dict[str, list[NodeCounter]] = {}
         for counter in self._counters.nodes():
             if counter.name:
@@ -129,7 +129,7 @@ class Publisher:
             self._look_at_nodes(channel_of(workflow), counters, at)
             shown = state if complete is None else "Done" if complete else "Stopped"
             self._look_at_head(channel_of(workflow), counters, shown, max(1, _able(workers)), at)
-        self._look_at_workers(workers if complete is None else [], at)
+        self._look_at_workers(workers, at)
 
     def _look_at_nodes(self, channel: str, counters: list[NodeCounter], at: float) -> None:
         put = self._board.put
@@ -163,27 +163,27 @@ class Publisher:
             if info.name not in by_name or info.task:
                 by_name[info.name] = info
         for name, info in by_name.items():
-            for parameter, value in self._state_of(info).items():
+            values = {"host": info.machine, **self._state_of(self._worker(name), info.task)}
+            for parameter, value in values.items():
                 self._board.put(name, parameter, value, at)
         for name in self._own - by_name.keys():
-            self._board.put(name, "state", "Stopped", at)
-            self._board.put(name, "current_job", None, at)
+            gone = self._state_of(self._workers[name], "") if name in self._workers else {"current_job": None}
+            for parameter, value in {**gone, "state": "Stopped"}.items():
+                self._board.put(name, parameter, value, at)
         self._own |= by_name.keys()
 
-    def _state_of(self, info: WorkerInfo) -> dict[str, Any]:
-        kept = self._worker(info.name)
-        active = self._counters.active.get(info.task) if info.task else None
+    def _state_of(self, kept: _Worker, task: str) -> dict[str, Any]:
+        active = self._counters.active.get(task) if task else None
         if active is not None:
-            kept.module, kept.progress = active.task.module, active.progress or 0.0
+            kept.module, kept.progress = active.task.module, round(active.progress or 0.0, 1)
         return {
             "state": kept.after if active is None else _doing(active),
             "module": kept.module,
-            "current_job": info.task or None,
+            "current_job": task or None,
             "progress": kept.progress,
             "num_errors": kept.errors,
             "last_error": kept.last_error,
-            "last_processing_time": kept.last_s if kept.last_s is None else _round(kept.last_s),
-            "host": info.machine,
+            "last_processing_time": None if kept.last_s is None else _round(kept.last_s),
         }
 
     # --- inside ---------------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ def _doing(active: Active) -> str:
 
 
 def _able(workers: list[WorkerInfo]) -> int:
-    return sum(1 for info in workers if info.kind != "admin")
+    return sum(1 for info in workers if info.kind not in ("admin", "head"))
 
 
 def _round(seconds: float) -> float:

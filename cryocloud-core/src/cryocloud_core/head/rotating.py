@@ -49,7 +49,8 @@ class Rotating:
 
     def rotate(self) -> bool:
         """Put a full file aside and begin a new one; True when it did. Raises sqlite3.Error, OSError, StateError."""
-        if self._size() < self.most_bytes or self._is_read():
+        # Emptied of its log the file may turn out to be small.
+        if self._size() < self.most_bytes or self._is_read() or self._size() < self.most_bytes:
             return False
         self.close()
         old = self.path.with_name(old_name(self.path.name))

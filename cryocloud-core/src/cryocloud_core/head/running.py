@@ -133,6 +133,7 @@ class Running:
         before = loop.get_exception_handler()
         loop.set_exception_handler(self._bug)
         await self._scheduler.start(self._performer, self._scheduler_settings())
+        self.status.start(lambda: self.state)
         ticker = loop.create_task(self._tick())
         try:
             await self._unless_at_once(self._take_over())

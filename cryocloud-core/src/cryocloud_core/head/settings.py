@@ -68,6 +68,8 @@ class RunSettings:
     force_inputs: bool = False
     #: zero the counters of completed and failed tasks
     reset_counters: bool = False
+    #: serve `/metrics` on this port of loopback; 0 takes any free one
+    metrics_port: int | None = None
 
 
 class ConfigSource(Protocol):

@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import sqlite3
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cryocloud_core.head.board import StatusBoard, StatusValue, channel_of
 from cryocloud_core.head.counters import Counters
@@ -24,6 +25,9 @@ from cryocloud_core.head.status_store import StatusStore
 from cryocloud_core.head.telling import Telling
 from cryocloud_core.head.veil import Veil
 from cryocloud_core.sdk.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from cryocloud_core.head.metrics import MetricsServer
 
 #: seconds between two looks at what is to be published
 LOOK_S: Final = 0.5
@@ -56,12 +60,15 @@ class Status:
         self._nameless: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._server: MetricsServer | None = None
+        self._workflows: list[str] = []
 
     def begin(self, connection: sqlite3.Connection, runs: Mapping[str, int]) -> None:
         """Publish the workflows of `runs`, by their run's number, on top of what earlier runs came to."""
         for each in self._store.load():
             self.board.take(each)
         self.publisher.inherit(each.channel for each in self.board if each.parameter == "current_job")
+        self._workflows = list(map(channel_of, runs))
         for workflow, run in runs.items():
             self.publisher.begin(workflow, totals(connection, workflow, run))
 
@@ -77,11 +84,12 @@ class Status:
             self.board.take(each)
 
     def start(self, state: Callable[[], str]) -> None:
-        """Begin to publish; `state` tells the run's state."""
+        """Begin to publish, once the scheduler runs; `state` tells the run's state."""
         self._loop = asyncio.get_running_loop()
         self._store.start()
         self._machine.start()
         self._task = self._loop.create_task(self._look_forever(state))
+        self._task.add_done_callback(self._say_why)
 
     def said(self, worker: str, values: Mapping[str, Any]) -> None:
         """A module set status values."""
@@ -97,10 +105,22 @@ class Status:
         if changes:
             self._store.put(changes)
 
-    def close(self, *, complete: bool) -> None:
+    async def serve(self, port: int | None) -> None:
+        """Serve metrics on a port, if one is asked for. Raises StartError."""
+        if port is None:
+            return
+        from cryocloud_core.head.metrics import MetricsServer
+
+        self._server = MetricsServer(self.board, self._workflows, port)
+        await self._server.start()
+        self._telling.log("INFO", f"metrics are served at {self._server.url}")
+
+    async def close(self, *, complete: bool) -> None:
         """Publish the end; to be called on the loop, then `stop` from any thread."""
         if self._task is not None:
             self._task.cancel()
+        if self._server is not None:
+            await self._server.stop()
         self._machine.stop()
         self.board.put(self._node, "state", "Stopped", time.time())
         self.look("stopped", complete=complete)
@@ -114,6 +134,13 @@ class Status:
         while True:
             self.look(state())
             await asyncio.sleep(LOOK_S)
+
+    def _say_why(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours ends the publishing, not the run; it is told."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            text = "".join(traceback.format_exception(error)).rstrip()
+            self._telling.log("ERROR", f"the status is published no more: {text}")
 
     # --- from other threads ---------------------------------------------------------------------------
 

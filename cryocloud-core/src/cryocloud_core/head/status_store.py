@@ -103,13 +103,9 @@ class StatusStore:
         self._file.close()
 
     def _write_forever(self) -> None:
-        while True:
-            try:
-                values = self._queue.get(timeout=ORDERS_S)
-            except queue.Empty:
-                values = []
-            if values is None:
-                return
+        going_on = True
+        while going_on:
+            values, going_on = self._take()
             owed, self._owed = [*self._owed, *values], []
             try:
                 self._turn(owed)
@@ -117,6 +113,18 @@ class StatusStore:
                 # Most likely the disk is full: the journal says so itself. The last value of each is tried again.
                 self._owed = list({(each.channel, each.parameter): each for each in owed}.values())
                 self._file.roll_back()
+
+    def _take(self) -> tuple[list[StatusValue], bool]:
+        """Wait for changes, but not for long, and return them with what else is there; False after the last ones."""
+        values: list[StatusValue] = []
+        try:
+            group = self._queue.get(timeout=ORDERS_S)
+            while group is not None:
+                values += group
+                group = self._queue.get_nowait()
+        except queue.Empty:
+            return values, True
+        return values, False
 
     def _turn(self, values: list[StatusValue]) -> None:
         """Write one group; take up orders."""

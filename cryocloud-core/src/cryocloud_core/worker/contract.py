@@ -16,6 +16,7 @@ from attrs import define, field
 
 from cryocloud_core.errors import ResolutionError, TaskError
 from cryocloud_core.sdk.processor import MISSING, Files
+from cryocloud_core.secrets import reveal
 
 #: hands a status value on: name and value
 Publish = Callable[[str, Any], None]
@@ -87,18 +88,21 @@ class TaskStatus:
 
 @define(eq=False)
 class WorkerConfig:
-    """Configuration under `CryoCloud.Worker`, with the worker's own defaults; None for what is not set."""
+    """Configuration under `CryoCloud.Worker`, with the worker's own defaults; None for what is not set.
+
+    A secret is read each time it is asked for: here, on the worker's own machine, and kept nowhere.
+    """
 
     values: Mapping[str, Any]
 
     def __getitem__(self, name: str) -> Any:
-        """Return the value of a dotted name."""
+        """Return the value of a dotted name. Raises ConfigError when it is a secret that cannot be read."""
         if name in self.values:
-            return self.values[name]
+            return reveal(self.values[name])
         value: Any = self.values
         for part in name.split("."):
             value = value.get(part) if isinstance(value, Mapping) else None
-        return value
+        return reveal(value)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the value of a dotted name, `default` when it is not set."""
