@@ -220,7 +220,7 @@ def test_what_a_task_changes_in_the_process_is_put_back(floor: Any, tmp_path: Pa
     import os, signal, sys, io
     def process_task(worker, task):
         os.chdir("/"); os.environ["SPOILED"] = "1"; os.environ.pop("PATH", None); os.umask(0)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.alarm(1)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.setitimer(signal.ITIMER_REAL, 0.2)
         sys.stdout = io.StringIO(); os.close(1); sys.path.insert(0, "/spoiled")
         return {}
     """
@@ -228,7 +228,7 @@ def test_what_a_task_changes_in_the_process_is_put_back(floor: Any, tmp_path: Pa
     import os, signal, sys, time
     def process_task(worker, task):
         print("seen")
-        time.sleep(1.2)
+        time.sleep(0.4)
         mask = os.umask(0o022)
         return {"cwd": os.getcwd(), "env": os.environ.get("SPOILED"), "path": "PATH" in os.environ, "umask": mask,
                 "term": str(signal.getsignal(signal.SIGTERM)), "sys": "/spoiled" in sys.path}
