@@ -113,9 +113,9 @@ class Task:
     """One attempt at one node for one pebble, with everything a worker needs.
 
     `args` are resolved values, JSON data, not yet staged. `attempt` is what a module may see twice: engine
-    attempts plus starts of the head since. `kind` is `normal`, `admin` or `gpu`; `machines` the names it
-    may run on (empty: any); `timeout_s` counts from the moment a worker begins it. `nonce` names the
-    pebble's tempdirs (`<base>/cc-<nonce>-…`).
+    attempts plus starts of the head since. `kind` is `normal`, `admin`, `gpu` or, with `on_head`, `head`: the
+    head's own small pool. `machines` are the names it may run on (empty: any); `timeout_s` counts from the
+    moment a worker begins it. `nonce` names the pebble's tempdirs (`<base>/cc-<nonce>-…`).
     """
 
     id: str

@@ -74,13 +74,18 @@ CASES = (
     _key("an image and replicas", '"image": "reg:5000/tool:1", "replicas": 2', awaits=("image", "replicas")),
     _key("replicas without an image", '"replicas": 2', "W07"),
     _key("an image on a machine", '"image": "tool:1", "ccnode": "seer3"', "W06", awaits=("image", "ccnode")),
-    _key("on the head", '"runOnHead": true', awaits=("runOnHead",)),
+    _key(
+        "on the head",
+        '"runOnHead": true, "type": "admin"',
+        tasks={"A": {"kind": "head", "on_head": True}, "P": {"kind": "normal", "on_head": False}},
+    ),
     _key(
         "on the head other placements say nothing",
-        '"runOnHead": true, "gpu": true, "docker": "x"',
+        '"runOnHead": true, "gpu": true, "docker": "x", "ccnode": "seer3"',
         "W07",
         "W07",
-        awaits=("runOnHead",),
+        "W07",
+        tasks={"A": {"kind": "head", "machines": ()}},
     ),
     _key("not on the head", '"runOnHead": "false"'),
     _key(

@@ -40,7 +40,6 @@ REFUSED: Final[dict[str, tuple[str, Callable[[Node], bool]]]] = {
     "restrictions": ("restrictions", lambda node: bool(node.restrictions)),
     "cache": ("cache", lambda node: node.cache is not None),
     "ccnode": ("ccnode", _has_machine),
-    "runOnHead": ("runOnHead", lambda node: node.placement.on_head),
     "docker": ("docker", lambda node: node.placement.docker is not None),
     "image": ("image", lambda node: node.placement.image is not None),
     "replicas": ("replicas", lambda node: node.placement.replicas != 1),

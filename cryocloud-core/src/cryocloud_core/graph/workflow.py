@@ -94,6 +94,11 @@ class Placement:
     volumes: tuple[tuple[Argument, Argument, str], ...] = ()
     service_url: str | None = None
 
+    @property
+    def worker_class(self) -> str:
+        """The class of worker that takes the node's tasks; `head` for the head's own."""
+        return "head" if self.on_head else self.kind.value
+
 
 @frozen
 class Node:

@@ -58,7 +58,7 @@ class Counters:
         """Count the nodes of a workflow, input nodes included."""
         for node in workflow.nodes.values():
             key = (workflow.name, node.name)
-            kind = "input" if node.kind is NodeKind.INPUT else node.placement.kind.value
+            kind = "input" if node.kind is NodeKind.INPUT else node.placement.worker_class
             self._nodes.setdefault(key, NodeCounter(workflow.name, node.name, node.module, kind))
 
     def seed(self, workflow: str, node: str, ends: Iterable[int]) -> None:

@@ -61,7 +61,7 @@ class Dispatch:
             changes["attempt"] = attempt_seen(task, held, self._start)
         if self._timeout_s is not None and task.timeout_s is None:
             changes["timeout_s"] = self._timeout_s
-        if self._machines and not task.machines:
+        if self._machines and not task.machines and not task.on_head:
             changes["machines"] = self._machines
         if self._log_level != task.log_level:
             changes["log_level"] = self._log_level

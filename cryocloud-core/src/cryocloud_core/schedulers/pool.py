@@ -1,8 +1,8 @@
 """The worker processes of one machine: how many of which kind, started, replaced, ended.
 
 Laws: a normal or gpu worker that dies is replaced; one that never became ready is replaced after a growing pause;
-admin workers are started when one is wanted and end when they were idle for a while; every process is noted in the
-state directory before a task can reach it.
+admin workers and the head's own are started when one is wanted and end when they were idle for a while; every
+process is noted in the state directory before a task can reach it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from cryocloud_core.worker.channel import Message
 from cryocloud_core.worker.remains import MARKER, Remains
 
 ADMIN_WORKERS = 5
-#: an admin worker that was idle this long ends, seconds
-ADMIN_IDLE_S = 30.0
+#: kinds whose workers are started when one is wanted
+ON_DEMAND = ("admin", "head")
+#: such a worker that was idle this long ends, seconds
+IDLE_S = 30.0
 #: tasks that may wait at one worker
 PREFETCH = 16
 #: pauses before a worker that did not even start is started again, seconds
@@ -44,7 +46,7 @@ class Pool:
     #: told a dead worker, why it died, and what it last wrote to its own stderr
     on_dead: Callable[[Slot, str, str], None]
     slots: dict[int, Slot] = field(factory=dict)
-    by_kind: dict[str, list[Slot]] = field(factory=lambda: {"normal": [], "admin": [], "gpu": []})
+    by_kind: dict[str, list[Slot]] = field(factory=lambda: {"normal": [], "admin": [], "gpu": [], "head": []})
     limits: dict[str, int] = field(factory=dict)
     _keeping: Keeping | None = None
     _next_key: int = 1
@@ -78,9 +80,13 @@ class Pool:
                 starting = starting or slot
             elif short and self._may_wait_at(slot) and (waiting is None or slot.load < waiting.load):
                 waiting = slot
-        if kind == "admin" and starting is None and len(self.by_kind[kind]) < self.limits[kind]:
-            starting = self._spawn(kind, len(self.by_kind[kind]))
+        if kind in ON_DEMAND and starting is None and len(self.by_kind[kind]) < self.limits[kind]:
+            starting = self._spawn(kind, self._free_number(kind))
         return waiting or starting
+
+    def _free_number(self, kind: str) -> int:
+        taken = {slot.number for slot in self.by_kind[kind]}
+        return next(number for number in range(len(taken) + 1) if number not in taken)
 
     def _may_wait_at(self, slot: Slot) -> bool:
         current = slot.current
@@ -130,7 +136,7 @@ class Pool:
 
     def _spawn(self, kind: str, number: int) -> Slot:
         assert self._keeping is not None
-        slot = Slot(self._next_key, _name(kind, number, self.settings.machine), kind, self.settings.machine)
+        slot = Slot(self._next_key, _name(kind, number, self.settings.machine), kind, self.settings.machine, number)
         self._next_key += 1
         self.slots[slot.key] = slot
         self.by_kind[kind].append(slot)
@@ -182,7 +188,7 @@ class Pool:
         self._failed_starts = 0 if slot.ready else self._failed_starts + 1
         report = _last_text(self._stderr(slot))
         self._stderr(slot).unlink(missing_ok=True)
-        if slot.kind != "admin" and not self._ending:
+        if slot.kind not in ON_DEMAND and not self._ending:
             self._replace(slot, number)
         self.on_dead(slot, why, report)
         self._note()
@@ -197,7 +203,7 @@ class Pool:
     def _respawn(self, slot: Slot, number: int) -> None:
         if self._ending:
             return
-        fresh = self._spawn(slot.kind, int(slot.name.rpartition("_")[2]))
+        fresh = self._spawn(slot.kind, slot.number)
         slots = self.by_kind[slot.kind]
         slots.insert(min(number, len(slots) - 1), slots.pop())
         assert fresh in slots
@@ -239,6 +245,7 @@ def _limits(settings: SchedulerSettings) -> dict[str, int]:
         "normal": cpus if settings.workers is None else settings.workers,
         "admin": ADMIN_WORKERS if settings.admin_workers is None else settings.admin_workers,
         "gpu": settings.gpus or 0,
+        "head": settings.head_workers,
     }
 
 
@@ -248,6 +255,8 @@ def _name(kind: str, number: int, machine: str) -> str:
             return f"AdminWorker-{machine}"
         case "gpu":
             return f"GpuWorker-{machine}_{number}"
+        case "head":
+            return f"HeadWorker-{machine}_{number}"
         case _:
             return f"Worker-{machine}_{number}"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from attrs import define, field, frozen
 
 from cryocloud_core.schedulers.pace import SHORT_S
-from cryocloud_core.schedulers.pool import ADMIN_IDLE_S, Pool
+from cryocloud_core.schedulers.pool import IDLE_S, ON_DEMAND, Pool
 from cryocloud_core.schedulers.slots import Held, Slot
 from cryocloud_core.task import Task
 
@@ -92,9 +92,10 @@ class Sharing:
         self.ask_for_more()
         self._place_homeless()
         self._balance()
-        for slot in self.pool.by_kind["admin"]:
-            if slot.is_idle and slot.idle_timer is None:
-                slot.idle_timer = self.loop.call_later(ADMIN_IDLE_S, self.pool.retire, slot)
+        for kind in ON_DEMAND:
+            for slot in self.pool.by_kind[kind]:
+                if slot.is_idle and slot.idle_timer is None:
+                    slot.idle_timer = self.loop.call_later(IDLE_S, self.pool.retire, slot)
 
     def close(self) -> None:
         """Place nothing more."""

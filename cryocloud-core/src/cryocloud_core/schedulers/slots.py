@@ -56,6 +56,8 @@ class Slot:
     name: str
     kind: str
     machine: str
+    #: which of its kind it is, from 0
+    number: int = 0
     pid: int = 0
     start_ticks: int = 0
     ready: bool = False

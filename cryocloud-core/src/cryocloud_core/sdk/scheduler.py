@@ -32,13 +32,17 @@ class Capabilities:
 
 @frozen
 class SchedulerSettings:
-    """What the user asked for. Counts are workers; None: the machine's own number (CPUs, 5, no GPU)."""
+    """What the user asked for. Counts are workers; None: the machine's own number (CPUs, 5, no GPU).
+
+    `head_workers` run the tasks of kind `head`, on the head's own machine; they are started when one is wanted.
+    """
 
     state_dir: Path
     machine: str
     workers: int | None = None
     admin_workers: int | None = None
     gpus: int | None = None
+    head_workers: int = 2
     cancel_grace_s: float = 10.0
     log_level: str = "INFO"
     #: configuration below `CryoCloud.Worker`
