@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import pytest
 
 from cryocloud_core.engine.commands import CancelTask, CleanUp, FinishPebble, SetTimer, StartTask
@@ -352,3 +355,23 @@ def test_a_lost_task_leaves_its_tempdirs_where_it_was_lost() -> None:
     flow.end("A", machine="m1")
 
     assert [c.machine for c in flow.clean_ups()] == ["m1", "m9"]
+
+
+def test_a_closed_pebble_is_freed_without_the_garbage_collector() -> None:
+    """Thousands of them would otherwise cost seconds."""
+    flow = Flow(
+        node("In"),
+        node("A", "In", args={"f": Argument(OutputRef("In", "f"))}, split_on="f", merge=True),
+        node("B", "A"),
+    )
+    flow.arrive(values={"f": [1, 2]})
+    pebble = weakref.ref(flow.engine.pebbles[1])
+    run = weakref.ref(flow.engine.pebbles[1].main.runs["A"])
+    gc.disable()
+    try:
+        for task in ("1.0/A/1", "1.1/A/1", "1/B/1"):
+            flow.end(task)
+        assert pebble() is None
+        assert run() is None
+    finally:
+        gc.enable()

@@ -72,8 +72,10 @@ class Engine:
         return [command for pebble in self.pebbles.values() for command in owed_by(pebble)]
 
     def forget(self, pebble: int) -> None:
-        """Drop a pebble that cannot go on; its events are then stale."""
-        if self.pebbles.pop(pebble, None) is not None:
+        """Drop a pebble that is closed or cannot go on; its events are then stale."""
+        gone = self.pebbles.pop(pebble, None)
+        if gone is not None:
+            gone.let_go()
             self._closed.add(pebble)
 
     def why_not(self, pebble: int, workflow: str) -> str:

@@ -10,6 +10,7 @@ from collections import deque
 
 from attrs import evolve
 
+from cryocloud_core.engine import regions
 from cryocloud_core.engine.arguments import Reader, build_task
 from cryocloud_core.engine.commands import CancelTask, Command, NodeSettled, Note, SetTimer, StartTask
 from cryocloud_core.engine.debts import used_at_birth
@@ -27,7 +28,6 @@ from cryocloud_core.engine.pebble import (
     Trigger,
     worst,
 )
-from cryocloud_core.engine.regions import Regions
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.graph.workflow import Node
 from cryocloud_core.task import Task
@@ -41,7 +41,6 @@ class Moves:
         self.commands: list[Command] = []
         self._context = context
         self._settled: deque[NodeRun] = deque()
-        self._regions = Regions(self)
 
     # --- settling -------------------------------------------------------------------------------------
 
@@ -72,7 +71,7 @@ class Moves:
             waiting = [child for name in pebble.plan.children[run.node.name] for child in self._children(run, name)]
             for child in waiting:
                 self._parent_settled(child, run)
-            if run.node.split_on is not None and run.region is None:
+            if run.node.split_on is not None and run.region is None and run.scope.part is None:
                 self._look_behind(run)
 
     def _children(self, run: NodeRun, name: str) -> list[NodeRun]:
@@ -104,7 +103,7 @@ class Moves:
         if state in FAILURES:
             self._failed(run, late)
         if run.scope.region is not None:
-            self._regions.settled(run, late)
+            regions.settled(self, run, late)
 
     def settle_folded(self, run: NodeRun) -> None:
         """A node of a region settled by its parts, which were told of one by one."""
@@ -118,7 +117,7 @@ class Moves:
         if late or run.scope.firing is not None:
             return
         for name, nodes in pebble.plan.handlers.items():
-            if run.state.value in pebble.plan.workflow.nodes[name].run_on and self._regions.may_fire(name, run):
+            if run.state.value in pebble.plan.workflow.nodes[name].run_on and regions.may_fire(name, run):
                 number = len(pebble.firings) + 1
                 scope = Scope(f"#{number}", pebble.main, number, run)
                 pebble.firings.append(scope)
@@ -131,7 +130,7 @@ class Moves:
     def restart(self, run: NodeRun) -> None:
         """Start an open run anew in another graph: the split node of a part with its item, others by their join."""
         if run.scope.region is not None and run.node.name == run.scope.region.plan.split:
-            self._regions.start_part(run)
+            regions.start_part(self, run)
         else:
             self.look(run)
 
@@ -204,7 +203,7 @@ class Moves:
         try:
             task = build_task(reader)
             if run.node.split_on is not None:
-                self._regions.check(run, task)
+                regions.check(run, task)
         except ResolutionError as error:
             run.error = str(error)
             run.outputs = {"error": run.error}
@@ -215,7 +214,7 @@ class Moves:
                 self.pebble.go(run, Trigger.RUN)
                 self.command(run, task)
             else:
-                self._regions.open(run, task)
+                regions.open_region(self, run, task)
         self._tell(run, reader)
 
     def again(self, run: NodeRun) -> None:
@@ -256,7 +255,7 @@ class Moves:
             run.error = why if state is State.CANCELLED else ""
             self.settle(run)
         elif run.scope.region is not None:
-            self._regions.ending(run)
+            regions.ending(run)
 
     def give_up(self, *, late_too: bool, at_once: bool) -> None:
         """Give up everything that is open."""

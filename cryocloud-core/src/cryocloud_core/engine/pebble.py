@@ -244,6 +244,18 @@ class Pebble:
         run.state = state
         return state
 
+    def let_go(self) -> None:
+        """Break the circles between runs and scopes, so that the pebble's memory is free at once.
+
+        Without it a run of 25 000 pebbles spends seconds in the garbage collector.
+        """
+        scopes, regions = self.scopes(), self.regions()
+        for region in regions:
+            region.outer.region = None
+        for scope in scopes:
+            scope.runs = {}
+        self.firings = []
+
     def told(self) -> str:
         """Return the last events of the pebble in order, as one line."""
         return " | ".join(

@@ -27,138 +27,143 @@ _FOLDED = {
 }
 
 
-class Regions:
-    """The open regions of the pebble that a turn moves."""
+def check(run: NodeRun, task: Task) -> None:
+    """Raise ResolutionError unless the argument to split is a list."""
+    name = run.node.split_on
+    value = task.args.get(name) if name is not None else None
+    if not isinstance(value, list):
+        kind = "null" if value is None else type(value).__name__
+        raise ResolutionError(f"argument {name!r} is not a list, got {kind}", subject="splitOn")
 
-    def __init__(self, moves: Moves) -> None:
-        self._moves = moves
-        self._pebble = moves.pebble
 
-    def check(self, run: NodeRun, task: Task) -> None:
-        """Raise ResolutionError unless the argument to split is a list."""
-        name = run.node.split_on
-        value = task.args.get(name) if name is not None else None
-        if not isinstance(value, list):
-            kind = "null" if value is None else type(value).__name__
-            raise ResolutionError(f"argument {name!r} is not a list, got {kind}", subject="splitOn")
+def open_region(moves: Moves, run: NodeRun, task: Task) -> None:
+    """Open the region of a split node whose join matched."""
+    pebble = moves.pebble
+    plan = pebble.plan.regions[run.node.name]
+    region = Region.of(plan, run, task, pebble.plan.late)
+    outer = [run.scope.runs[node.name] for node in plan.nodes]
+    if not region.items:
+        _empty(moves, region, outer)
+        return
+    for each in outer:
+        pebble.go(each, Trigger.SPLIT)
+        each.region = region
+    late = sum(pebble.is_late(each) for each in outer)
+    pebble.open_late -= late
+    pebble.open_main -= len(outer) - late
+    _count(moves, region, 1)
+    _fill(moves, region)
 
-    def open(self, run: NodeRun, task: Task) -> None:
-        """Open the region of a split node whose join matched."""
-        pebble = self._pebble
-        plan = pebble.plan.regions[run.node.name]
-        region = Region.of(plan, run, task, pebble.plan.late)
-        outer = [run.scope.runs[node.name] for node in plan.nodes]
-        if not region.items:
-            self._empty(region, outer)
-            return
-        for each in outer:
-            pebble.go(each, Trigger.SPLIT)
-            each.region = region
-        late = sum(pebble.is_late(each) for each in outer)
-        pebble.open_late -= late
-        pebble.open_main -= len(outer) - late
-        self._count(region, 1)
-        self._fill(region)
 
-    def settled(self, run: NodeRun, late: bool) -> None:
-        """A run of a part settled: keep its values, let the next part in, fold when it was the last."""
-        scope, region = run.scope, run.scope.region
-        assert region is not None
-        assert scope.part is not None
-        region.keep(run)
-        scope.left -= 1
-        region.ending -= run.ending
-        run.ending = False
-        if not late:
-            scope.open -= 1
-            region.active -= scope.open == 0
-        if scope.left == 0:
-            region.live.pop(scope.part, None)
-        if run.node.name == region.plan.merge and not region.merged(run):
-            self._stop(region, scope)
-        self._fill(region)
-        if region.is_done:
-            self._fold(region)
+def settled(moves: Moves, run: NodeRun, late: bool) -> None:
+    """A run of a part settled: keep its values, let the next part in, fold when it was the last."""
+    scope, region = run.scope, run.scope.region
+    assert region is not None
+    assert scope.part is not None
+    region.keep(run)
+    scope.left -= 1
+    region.ending -= run.ending
+    run.ending = False
+    if not late:
+        scope.open -= 1
+        region.active -= scope.open == 0
+    if scope.left == 0:
+        region.live.pop(scope.part, None)
+        scope.runs = {}
+    if run.node.name == region.plan.merge and not region.merged(run):
+        _stop(moves, region, scope)
+    _fill(moves, region)
+    if region.is_done:
+        _fold(moves, region)
 
-    def ending(self, run: NodeRun) -> None:
-        """A run of a part was told to end and will answer."""
-        assert run.scope.region is not None
-        run.ending = True
-        run.scope.region.ending += 1
 
-    def may_fire(self, handler: str, run: NodeRun) -> bool:
-        """True unless this handler fired already for the same node of the same region, or the failure is a fold's."""
-        region = run.scope.region
-        if region is None:
-            return True
-        if (handler, run.node.name) in region.fired:
-            return False
-        region.fired.add((handler, run.node.name))
+def ending(run: NodeRun) -> None:
+    """A run of a part was told to end and will answer."""
+    assert run.scope.region is not None
+    run.ending = True
+    run.scope.region.ending += 1
+
+
+def may_fire(handler: str, run: NodeRun) -> bool:
+    """True unless this handler fired already for the same node of the same region, or the failure is a fold's."""
+    region = run.scope.region
+    if region is None:
         return True
+    if (handler, run.node.name) in region.fired:
+        return False
+    region.fired.add((handler, run.node.name))
+    return True
 
-    def _empty(self, region: Region, outer: list[NodeRun]) -> None:
-        """An empty list: lists without items for all that would be folded, nothing else runs."""
-        for run in outer:
-            if run.node.name in region.columns:
-                run.outputs = {key: [] for key in run.node.outputs}
-                self._pebble.go(run, Trigger.EMPTY)
-            else:
-                self._pebble.go(run, Trigger.SKIP)
-            self._moves.settle(run)
 
-    def _fill(self, region: Region) -> None:
-        while region.may_open:
-            self._open_part(region)
-
-    def _open_part(self, region: Region) -> None:
-        part = region.opened
-        region.opened += 1
-        outer = region.outer
-        scope = Scope(f".{part}{outer.scope.name}", outer.scope, outer.scope.firing, None, part, region)
-        region.live[part] = scope
-        self._moves.open(scope, region.plan.nodes)
-        region.active += scope.open > 0
-        region.unmerged += region.plan.merge is not None
-        self.start_part(scope.runs[region.plan.split])
-        self._moves.look_around(scope)
-
-    def start_part(self, run: NodeRun) -> None:
-        """Start the split node of a part with its item."""
-        scope, region = run.scope, run.scope.region
-        assert region is not None
-        assert scope.part is not None
-        argument, args = region.outer.node.split_on, region.part_args(scope.part)
-        run.attempt += 1
-        self._pebble.go(run, Trigger.RUN)
-        staging = tuple(_of_part(each, argument, scope.part) for each in region.task.staging)
-        name = self._pebble.task_id(run)
-        self._moves.command(run, evolve(region.task, id=name, attempt=run.attempt, args=args, staging=staging))
-
-    def _stop(self, region: Region, failed: Scope) -> None:
-        """Give the siblings of a failed part up; its own error branches go on."""
-        if region.stopping:
-            return
-        region.stopping = True
-        for scope in [each for each in region.live.values() if each is not failed]:
-            for run in scope.runs.values():
-                if not self._pebble.is_late(run):
-                    self._moves.cancel(run, "another part failed")
-
-    def _fold(self, region: Region) -> None:
-        """Give the nodes of the region what their parts came to."""
-        region.folded = True
-        for node in region.plan.nodes:
-            run = region.outer.scope.runs[node.name]
-            self._pebble.go(run, _FOLDED[region.fold(run)])
-            self._moves.settle_folded(run)
-        self._count(region, -1)
-
-    def _count(self, region: Region, by: int) -> None:
-        """Count the region itself as one open thing of its phase."""
-        if region.is_late(self._pebble.plan.late):
-            self._pebble.open_late += by
+def _empty(moves: Moves, region: Region, outer: list[NodeRun]) -> None:
+    """An empty list: lists without items for all that would be folded, nothing else runs."""
+    for run in outer:
+        if run.node.name in region.columns:
+            run.outputs = {key: [] for key in run.node.outputs}
+            moves.pebble.go(run, Trigger.EMPTY)
         else:
-            self._pebble.open_main += by
+            moves.pebble.go(run, Trigger.SKIP)
+        moves.settle(run)
+
+
+def _fill(moves: Moves, region: Region) -> None:
+    while region.may_open:
+        _open_part(moves, region)
+
+
+def _open_part(moves: Moves, region: Region) -> None:
+    part = region.opened
+    region.opened += 1
+    outer = region.outer
+    scope = Scope(f".{part}{outer.scope.name}", outer.scope, outer.scope.firing, None, part, region)
+    region.live[part] = scope
+    moves.open(scope, region.plan.nodes)
+    region.active += scope.open > 0
+    region.unmerged += region.plan.merge is not None
+    start_part(moves, scope.runs[region.plan.split])
+    moves.look_around(scope)
+
+
+def start_part(moves: Moves, run: NodeRun) -> None:
+    """Start the split node of a part with its item."""
+    scope, region = run.scope, run.scope.region
+    assert region is not None
+    assert scope.part is not None
+    argument, args = region.outer.node.split_on, region.part_args(scope.part)
+    run.attempt += 1
+    moves.pebble.go(run, Trigger.RUN)
+    staging = tuple(_of_part(each, argument, scope.part) for each in region.task.staging)
+    name = moves.pebble.task_id(run)
+    moves.command(run, evolve(region.task, id=name, attempt=run.attempt, args=args, staging=staging))
+
+
+def _stop(moves: Moves, region: Region, failed: Scope) -> None:
+    """Give the siblings of a failed part up; its own error branches go on."""
+    if region.stopping:
+        return
+    region.stopping = True
+    for scope in [each for each in region.live.values() if each is not failed]:
+        for run in scope.runs.values():
+            if not moves.pebble.is_late(run):
+                moves.cancel(run, "another part failed")
+
+
+def _fold(moves: Moves, region: Region) -> None:
+    """Give the nodes of the region what their parts came to."""
+    region.folded = True
+    for node in region.plan.nodes:
+        run = region.outer.scope.runs[node.name]
+        moves.pebble.go(run, _FOLDED[region.fold(run)])
+        moves.settle_folded(run)
+    _count(moves, region, -1)
+
+
+def _count(moves: Moves, region: Region, by: int) -> None:
+    """Count the region itself as one open thing of its phase."""
+    if region.is_late(moves.pebble.plan.late):
+        moves.pebble.open_late += by
+    else:
+        moves.pebble.open_main += by
 
 
 def _of_part(staging: Staging, argument: str | None, part: int) -> Staging:
