@@ -28,6 +28,21 @@ class Blocked:
     why: str
 
 
+@frozen
+class Standing:
+    """Where one task stands: handed out, held by its node's limit, or behind others.
+
+    `most` is the limit it waits for (0: none) and `holders` the tasks that use it up; `ahead` counts the tasks of its
+    kind that are offered before it, `first` is the next of them.
+    """
+
+    is_out: bool = False
+    most: int = 0
+    holders: tuple[Task, ...] = ()
+    ahead: int = 0
+    first: Task | None = None
+
+
 @define
 class _Limit:
     """A node that may have only so many tasks out at once.
@@ -117,6 +132,34 @@ class Gate:
             for (workflow, node), limit in self._limits.items()
             if limit.waiting and limit.out >= limit.most
         ]
+
+    def waiting(self, task: str) -> Task | None:
+        """Return a task that waits here, None for any other."""
+        return self._waiting.get(task)
+
+    def standing(self, task: str) -> Standing | None:
+        """Return where a task stands, None when it is not here; walks over what waits, for people who ask."""
+        if task in self._out:
+            return Standing(is_out=True)
+        waiting = self._waiting.get(task)
+        if waiting is None:
+            return None
+        limit = self._limits.get((waiting.workflow, waiting.node))
+        if limit is not None and limit.out >= limit.most:
+            own = (waiting.workflow, waiting.node)
+            return Standing(False, limit.most, tuple(t for t in self._out.values() if (t.workflow, t.node) == own))
+        before = self._before(waiting)
+        return Standing(ahead=len(before), first=min(before)[3] if before else None)
+
+    def _before(self, task: Task) -> list[_Entry]:
+        """Return the ready tasks of the same kind that are offered before this one."""
+        ready = [entry for entry in self._ready[task.kind] if entry[3].id in self._waiting]
+        own = next((entry for entry in ready if entry[3].id == task.id), None)
+        return [entry for entry in ready if own is None or entry < own if self._is_free(entry[3])]
+
+    def _is_free(self, task: Task) -> bool:
+        limit = self._limits.get((task.workflow, task.node))
+        return limit is None or limit.out < limit.most
 
     def _offer_first(self, heap: list[_Entry], offer: Callable[[Task], bool]) -> bool:
         """Deal with the first entry of a heap; False when its worker kind takes no more."""

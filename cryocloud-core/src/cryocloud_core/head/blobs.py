@@ -78,11 +78,12 @@ class Blobs:
                 subject=f"node {task.node!r}",
                 remedy="write a file and hand on its path",
             )
-        return evolve(task, args={name: self._whole(value) for name, value in task.args.items()})
+        return evolve(task, args={name: self.whole(value) for name, value in task.args.items()})
 
-    def _whole(self, value: Any) -> Any:
+    def whole(self, value: Any) -> Any:
+        """Return a value with what its references stand for."""
         if isinstance(value, list):
-            return [self._whole(part) for part in value] if _has_reference(value) else value
+            return [self.whole(part) for part in value] if _has_reference(value) else value
         return self._read(value["$blob"], value) if _is_reference(value) else value
 
     def _read(self, sha256: str, reference: Any) -> Any:

@@ -10,11 +10,13 @@ import itertools
 from collections.abc import Callable
 from functools import partial
 
+from attrs import evolve
+
 from cryocloud_core.errors import StateError
 from cryocloud_core.graph.workflow import Node, NodeKind
 from cryocloud_core.head.arrivals import Door, Handler
 from cryocloud_core.head.assemble import Parts
-from cryocloud_core.head.batch import Batch
+from cryocloud_core.head.batch import Arrival, Batch
 from cryocloud_core.head.inbox import Inbox
 from cryocloud_core.head.inputs import Inputs, RunningInput, input_args
 from cryocloud_core.head.ledger import Held
@@ -71,6 +73,12 @@ class Feeds:
         handler = self._handlers.get((held.workflow, held.input))
         if handler is not None:
             handler.durable(held.pebble)
+
+    def again(self, arrival: Arrival) -> int:
+        """Let a pebble arrive that no input made, and return its id; its own number is left open."""
+        pebble = next(self._door.ids)
+        self._door.put(evolve(arrival, pebble=pebble))
+        return pebble
 
     def stop(self) -> None:
         """Tell all inputs to end."""

@@ -11,12 +11,14 @@ import signal
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.assemble import Parts, assemble
 from cryocloud_core.head.contexts import config_names
+from cryocloud_core.head.control import control_socket
 from cryocloud_core.head.hiding import secret_values
 from cryocloud_core.head.journal import Journal
 from cryocloud_core.head.lock import StateLock
@@ -32,6 +34,7 @@ from cryocloud_core.head.veil import Veil
 from cryocloud_core.head.view import FailureView, RunView
 from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.scheduler import Scheduler
+from cryocloud_core.wire import to_data
 
 
 class Head:
@@ -176,7 +179,9 @@ class Head:
             self._say_opening(parts, telling, journal)
             self._tell_runs("run_started", telling, observers, None)
             await status.serve(self.settings.metrics_port)
-            await running.run()
+            running.answers.status = lambda: to_data(self.view())
+            async with control_socket(self.state_dir, running.answers.answer, partial(telling.log, "WARNING")):
+                await running.run()
         finally:
             running.state = "stopped"
             for signum in signals:

@@ -42,6 +42,10 @@ class Ledger:
         """Return the record of a pebble."""
         return self._held[pebble]
 
+    def __contains__(self, pebble: object) -> bool:
+        """Return True for a pebble that the engine holds."""
+        return pebble in self._held
+
     def __len__(self) -> int:
         """Return how many pebbles are held, owing ones included."""
         return len(self._held)

@@ -15,6 +15,8 @@ from typing import Any
 
 from cryocloud_core.engine.events import PebbleCancelled
 from cryocloud_core.errors import StateError
+from cryocloud_core.graph.workflow import Node
+from cryocloud_core.head.answers import Answers
 from cryocloud_core.head.assemble import Parts
 from cryocloud_core.head.batch import Batch
 from cryocloud_core.head.blobs import Blobs
@@ -62,6 +64,10 @@ class Running:
         self._settings = settings
         self._scheduler = scheduler
         self._telling = telling
+        #: no input reports anything more, the run ends when its pebbles have
+        self.draining = False
+        self._drained = False
+        self._drainer: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
         self._at_once = asyncio.Event()
         #: the journal cannot be written at this moment
@@ -89,6 +95,7 @@ class Running:
         self._story.arrived = self._feeds.durable
         self.watch = Watch(scheduler, parts.gate, parts.counters, telling)
         runs = tuple(run.number for run in parts.runs.values())
+        self.answers = Answers(self, parts, self._feeds, scheduler, settings.node)
         self._forgetting = Forgetting(parts.journal, Retention(settings.keep_s, settings.keep_pebbles), runs)
 
     def _make_wheel(self) -> Wheel:
@@ -137,7 +144,7 @@ class Running:
         ticker = loop.create_task(self._tick())
         try:
             await self._unless_at_once(self._take_over())
-            if self.state == "running":
+            if self.state == "running" and not self.draining:
                 self._start_inputs()
             await self._over.wait()
         finally:
@@ -159,8 +166,35 @@ class Running:
         for pebble in pebbles:
             self._inbox.put(PebbleCancelled(pebble, time.time()))
 
+    def drain(self) -> None:
+        """Stop the inputs, finish what is in flight, then end by what the pebbles came to."""
+        if not self.draining and self.state in ("starting", "running"):
+            self.draining = True
+            self._feeds.stop()
+            self._drainer = asyncio.get_running_loop().create_task(self._drain())
+
+    async def _drain(self) -> None:
+        await self._end_inputs()
+        self._drained = True
+        self._look()
+
+    @property
+    def paused(self) -> str:
+        """Why the journal cannot be written now, empty when it can."""
+        return self._paused
+
+    def nodes_of(self, workflow: str) -> dict[str, Node]:
+        """Return the nodes of a workflow as this start was given it."""
+        return self._given[workflow].workflow.nodes
+
+    def tell(self, item: Any) -> None:
+        """Put an event, or a function that adds rows to a batch, into the inbox."""
+        self._inbox.put(item)
+
     def shown_state(self) -> str:
         """Return the state as people are shown it."""
+        if self.draining and self.state == "running" and not self._paused:
+            return "draining"
         return f"paused: {self._paused}" if self._paused and self.state != "stopped" else self.state
 
     def exit_code(self) -> int:
@@ -252,7 +286,7 @@ class Running:
         self._last_commit = time.monotonic()
         if self.state != "running" or self._parts.ledger.open or len(self._inbox) or self._wheel.pending:
             return
-        if self._feeds.done:
+        if self._feeds.done or self._drained:
             self.complete = not self._feeds.failed
             self._end("stopping")
 

@@ -1,0 +1,153 @@
+"""One pebble told from the journal alone: its events replayed into an engine of its own, open, closed or set aside.
+
+Laws: read-only, beside a running head or without one; what the replay cannot follow is told as far as it goes; no
+secret leaves here.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+
+from cryocloud_core.engine.chronicle import Chronicle
+from cryocloud_core.engine.engine import Engine
+from cryocloud_core.engine.events import Context, Event, PebbleArrived, WorkflowReplaced
+from cryocloud_core.engine.explain import PebbleTold, RunTold, explain
+from cryocloud_core.engine.pebble import Pebble
+from cryocloud_core.errors import StateError, UsageError
+from cryocloud_core.graph.workflow import Workflow
+from cryocloud_core.head.database import unusable
+from cryocloud_core.head.journal import JOURNAL_FILE
+from cryocloud_core.head.reading import open_journal
+from cryocloud_core.head.repeating import not_here, repeated_by
+from cryocloud_core.head.veil import Veil
+from cryocloud_core.secrets import masked
+from cryocloud_core.wire import from_data, from_json
+
+_EVENTS = "SELECT context, body FROM events WHERE pebble = ? ORDER BY seq"
+_PEBBLE = "SELECT state, result, error, finished_at, workflow, input, run FROM pebbles WHERE pebble = ?"
+
+
+@frozen
+class Story:
+    """A pebble's story and what the journal keeps beside it.
+
+    `state` is `open owing closed quarantined`; `broken` tells why the replay could not follow it; `retry_of` is the
+    pebble whose values it was given again, 0 for none.
+    """
+
+    told: PebbleTold
+    state: str
+    finished_at: float | None = None
+    broken: str = ""
+    retry_of: int = 0
+
+
+def retell(directory: Path, pebble: int) -> Story:
+    """Return the story of a pebble. Raises StateError, UsageError for one that is not in the journal."""
+    with closing(open_journal(directory)) as connection:
+        try:
+            return _retell(connection, pebble)
+        except sqlite3.Error as error:
+            raise unusable(directory / JOURNAL_FILE, error) from error
+
+
+def _retell(connection: sqlite3.Connection, pebble: int) -> Story:
+    row = connection.execute(_PEBBLE, (pebble,)).fetchone()
+    if row is None:
+        raise UsageError(not_here(connection), subject=f"pebble {pebble}")
+    state, result, error, finished_at, workflow, source, run = row
+    replay = _Replay(connection)
+    broken = replay.pebble(pebble)
+    if replay.found is None:
+        raise StateError(f"the journal has no events of pebble {pebble}: {broken or 'it is damaged'}")
+    told = explain(replay.found, replay.chronicle, show=lambda value: str(masked(value)))
+    if state != "open":
+        told = evolve(told, result=result, error=error or told.error)
+    return Story(
+        _covered(told, replay.contexts.values()),
+        state,
+        finished_at,
+        broken,
+        repeated_by(connection, (pebble, workflow, source, run)),
+    )
+
+
+class _Keeping(Engine):
+    """An engine that lets go of nothing: a closed pebble is there to be told."""
+
+    def forget(self, pebble: int) -> None:
+        """Keep it."""
+
+
+class _Replay:
+    """An engine for one pebble, fed from the journal."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.found: Pebble | None = None
+        self.chronicle = Chronicle()
+        self.contexts: dict[int, Context] = {}
+        self._connection = connection
+        self._engine = _Keeping()
+        self._known: set[str] = set()
+
+    def pebble(self, pebble: int) -> str:
+        """Apply all its events; return why that ended early, empty when it did not."""
+        try:
+            for context, event in self._events(pebble):
+                if isinstance(event, PebbleArrived | WorkflowReplaced):
+                    self._learn(event.workflow)
+                commands = self._engine.apply(event, context)
+                self.found = self._engine.pebbles.get(pebble)
+                if self.found is not None:
+                    self.chronicle.note(self.found, event, context, commands)
+        except Exception as error:  # noqa: BLE001 - a pebble was set aside for whatever the engine raised: tell up to there
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def _events(self, pebble: int) -> Iterator[tuple[Context, Event]]:
+        for number, body in self._connection.execute(_EVENTS, (pebble,)):
+            event: Event = from_data(json.loads(body), Event)  # type: ignore[arg-type]
+            yield self._context(number), event
+
+    def _context(self, number: int) -> Context:
+        if number not in self.contexts:
+            query = "SELECT options, config, directory FROM contexts WHERE number = ?"
+            options, config, directory = map(json.loads, self._connection.execute(query, (number,)).fetchone())
+            self.contexts[number] = Context(number, options, config, directory)
+        return self.contexts[number]
+
+    def _learn(self, digest: str) -> None:
+        if digest not in self._known:
+            self._known.add(digest)
+            row = self._connection.execute("SELECT body FROM workflows WHERE digest = ?", (digest,)).fetchone()
+            self._engine.add_workflow(digest, from_json(row[0], Workflow))
+
+
+def _covered(told: PebbleTold, contexts: Any) -> PebbleTold:
+    """Return the story without secrets: handles as dots, and what they stand for taken out of every text."""
+    veil = Veil()
+    for context in contexts:
+        veil.know_handles(context.options, context.config)
+    return evolve(told, error=veil.text(told.error), nodes=tuple(_covered_run(run, veil) for run in told.nodes))
+
+
+def _covered_run(run: RunTold, veil: Veil) -> RunTold:
+    parts = run.parts
+    if parts is not None:
+        opened, failed = (tuple(_covered_run(each, veil) for each in some) for some in (parts.open, parts.failed))
+        parts = evolve(parts, open=opened, failed=failed)
+    return evolve(
+        run,
+        why=veil.text(run.why),
+        error=veil.text(run.error),
+        args=tuple(evolve(each, value=veil.data(masked(each.value))) for each in run.args),
+        attempts=tuple(evolve(each, error=veil.text(each.error)) for each in run.attempts),
+        parts=parts,
+    )

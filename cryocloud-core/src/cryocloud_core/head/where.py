@@ -1,0 +1,110 @@
+"""Where an open task is at this moment, and the one thing it waits for: what only gate, scheduler and journal know.
+
+Laws: asked by people, changes nothing; an answer names the holder of what is waited for; it may walk over what waits,
+so nobody asks in a loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from attrs import define
+
+from cryocloud_core.engine.gate import Gate, Standing
+from cryocloud_core.head.counters import Counters
+from cryocloud_core.sdk.scheduler import Scheduler
+from cryocloud_core.task import Task
+
+#: holders that are named one by one
+_NAMED = 3
+
+
+@define(eq=False)
+class Where:
+    """Tells where tasks are. `closed` says why nothing is handed out, empty when tasks are."""
+
+    gate: Gate
+    scheduler: Scheduler
+    counters: Counters
+    closed: Callable[[], str]
+    #: the machine of tasks that name none
+    node: str | None = None
+
+    def tell(self, tasks: Iterable[str]) -> dict[str, str]:
+        """Return for each task where it is."""
+        return {task: self.of(task) for task in tasks}
+
+    def of(self, task: str) -> str:
+        """Return where one task is, or what it waits for and who has that."""
+        active = self.counters.active.get(task)
+        if active is not None:
+            progress = "" if active.progress is None else f" ({active.progress:.0f} %)"
+            return f"runs on worker {active.worker} since {_since(active.began_at)}{progress}"
+        closed = self.closed()
+        if closed:
+            return closed
+        standing = self.gate.standing(task)
+        if standing is None:
+            return "being written to the journal"
+        if standing.is_out:
+            return "handed out, waits at a worker behind what that is in"
+        return self._waiting(task, standing)
+
+    def _waiting(self, task: str, standing: Standing) -> str:
+        if standing.most:
+            held = ", ".join(map(self._holder, standing.holders[:_NAMED]))
+            more = f" and {len(standing.holders) - _NAMED} more" if len(standing.holders) > _NAMED else ""
+            return f"max_parallel: {len(standing.holders)} of {standing.most} are running, held by {held}{more}"
+        waiting = self.gate.waiting(task)
+        assert waiting is not None
+        nobody = self.scheduler.unserved(waiting.kind) or self._no_machine(waiting)
+        if nobody:
+            return nobody
+        first = standing.first
+        if first is not None and first.priority > waiting.priority:
+            other = f"{_named(first)} (priority {first.priority}, this one has {waiting.priority})"
+            return f"a higher priority: {other} goes first, {standing.ahead} ahead in all; {self._busy(waiting)}"
+        ahead = f"; {standing.ahead} ahead of it" if standing.ahead else "; it is next"
+        return self._busy(waiting) + ahead
+
+    def _no_machine(self, task: Task) -> str:
+        wanted = task.machines or (() if self.node is None else (self.node,))
+        there = {worker.machine for worker in self.scheduler.workers()}
+        if not wanted or not there or there.intersection(wanted):
+            return ""
+        return f"no worker on machine {', '.join(wanted)}"
+
+    def _busy(self, task: Task) -> str:
+        """Say that all workers of the task's kind are taken, and by whom."""
+        ours = [worker for worker in self.scheduler.workers() if worker.kind == task.kind]
+        busy = [worker for worker in ours if worker.task]
+        if not ours:
+            return f"a free {task.kind} worker: none is up yet"
+        who = ""
+        if busy:
+            active = self.counters.active.get(busy[0].task)
+            who = "" if active is None else f", {busy[0].name} with {self._holder(active.task)}"
+        return f"a free {task.kind} worker: {len(busy)} of {len(ours)} are busy{who}"
+
+    def _holder(self, task: Task) -> str:
+        active = self.counters.active.get(task.id)
+        at = "not begun" if active is None else f"on {active.worker} since {_since(active.began_at)}"
+        return f"{_named(task)} ({at})"
+
+
+def _named(task: Task) -> str:
+    return f"pebble {task.id.partition('/')[0]} {task.node}"
+
+
+def _since(at: float) -> str:
+    return f"{max(0.0, time.time() - at):.0f} s"
+
+
+def closed_text(state: str, paused: str) -> str:
+    """Return why nothing is handed out in this state of a run, empty when it is."""
+    if paused:
+        return f"the run pauses: {paused}"
+    if state == "suspending":
+        return "the run is suspended: nothing is handed out, the next start goes on"
+    return "" if state == "running" else f"the run is {state}"
