@@ -236,7 +236,7 @@ def test_a_paused_run_that_ends_loses_nothing(place: Place, mounted: Path, how: 
     place.allow("A")
     run.await_line("the run pauses")
     getattr(run.process, how)()
-    assert run.end(20).status == (-9 if how == "kill" else 143)
+    assert run.end(40).status == (-9 if how == "kill" else 143)
     assert place.alive() == []
     ballast.unlink()
     result = place.run(workflow, state=mounted / "state")

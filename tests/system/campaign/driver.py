@@ -6,6 +6,7 @@ the last of them; a run that hangs is a breach, not a wait for ever.
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -15,12 +16,18 @@ from dataclasses import dataclass, field
 from campaign.evidence_files import Evidence, read_evidence
 from campaign.journal_file import JournalFile, read_journal
 from campaign.judge import Breach, exit_tells_the_truth, judge, lost_nodes, repeats, same_results, told_once
-from campaign.processes import Process, end_all, wait_until_gone
+from campaign.processes import end_all, wait_until_gone
 from campaign.run_process import RunProcess
 from campaign.settings import HEAD, STOP, WORKER, Plan
 
 #: how long the last process may take to vanish after the head's end
 GONE_WITHIN_S = 3.0
+#: how many of the deaths of a head are watched until all its processes are gone; the others meet the next head
+WATCHED_SHARE = 0.25
+#: steps that start children which outlive them
+PARENTS = ("-Left", "-Right")
+#: how many of the blows wait for a moment at which a worker is inside a step, and how long
+BUSY_SHARE, BUSY_WITHIN_S = 0.75, 2.0
 
 
 @dataclass
@@ -85,7 +92,8 @@ def disturb(run: RunProcess, report: Report) -> None:
     run.start()
     while todo and not report.breaches:
         run.allow(report.plan.backlog + report.plan.pebbles * (total - len(todo)) // total)
-        if run.wait(moment(chance)) is not None:
+        await_moment(run, chance)
+        if run.wait(0) is not None:
             unexpected_end(run, report)
         elif do(todo[-1], run, report, chance, hit):
             report.kills[todo.pop()] += 1
@@ -95,9 +103,15 @@ def disturb(run: RunProcess, report: Report) -> None:
     report.lives = len(run.lives)
 
 
-def moment(chance: random.Random) -> float:
-    """Return how long to wait before the next blow: now and then while it still starts, mostly at work."""
-    return chance.uniform(0.0, 0.5) if chance.random() < 0.3 else chance.uniform(0.5, 2.0)
+def await_moment(run: RunProcess, chance: random.Random) -> None:
+    """Wait for the moment of the next blow: now and then while the run still starts, mostly inside of some step."""
+    if chance.random() > BUSY_SHARE:
+        time.sleep(chance.uniform(0.0, 0.5))
+        return
+    await_busy(run)
+    time.sleep(chance.uniform(0.0, 0.6))
+    await_busy(run)
+    time.sleep(chance.choice((0.0, 0.0, 0.002, 0.01)))
 
 
 def do(kind: str, run: RunProcess, report: Report, chance: random.Random, hit: set[str]) -> bool:
@@ -112,30 +126,45 @@ def do(kind: str, run: RunProcess, report: Report, chance: random.Random, hit: s
         elif status not in (143, -signal.SIGTERM):
             report.breach("SIGTERM suspends", f"status {status}:\n{run.last_words()}")
     elif not (run.kill_head() if kind == HEAD else run.kill_all()):
-        report.breach("a run ends when it is done", f"status {run.lives[-1][0]} too early:\n{run.last_words()}")
+        unexpected_end(run, report)
+    elif kind == HEAD and chance.random() < WATCHED_SHARE:
+        for process in wait_until_gone(run.mark, GONE_WITHIN_S):
+            report.breach("all die with their head", f"pid {process.pid} lives: {process.command[:200]}")
     run.start()
     return True
 
 
 def kill_worker(run: RunProcess, chance: random.Random, hit: set[str]) -> bool:
     """Kill one worker, but none in a node that lost its worker before: a second loss is an honest error."""
+    await_busy(run, chance.choice((PARENTS, ("",))))
     workers = run.workers()
     chance.shuffle(workers)
-    for worker in workers:
-        inside = nodes_begun_by(run, worker)
-        if not inside & hit and worker.kill():
-            hit |= nodes_begun_by(run, worker)
+    inside = inside_now(run)
+    # Busy ones first: an idle worker is missed by nobody.
+    for worker in sorted(workers, key=lambda one: one.pid not in inside):
+        if inside.get(worker.pid) not in hit and worker.kill():
+            hit |= {node for pid, node in inside_now(run).items() if pid == worker.pid}
             return True
     return False
 
 
-def nodes_begun_by(run: RunProcess, worker: Process) -> set[str]:
-    """Return pebble and node of the attempts that a worker is in."""
-    inside = set()
-    for path in run.evidence.glob(f"*-{worker.pid}-*.begin"):
-        if not path.with_suffix(".end").exists():
-            inside.add(path.name.rsplit("-", 3)[0])
-    return inside
+def await_busy(run: RunProcess, nodes: tuple[str, ...] = ("",)) -> None:
+    """Wait until some worker is inside a step (one of these), but not for long: there may be nothing to do."""
+    deadline = time.monotonic() + BUSY_WITHIN_S
+    while time.monotonic() < deadline:
+        pids = {worker.pid for worker in run.workers()}
+        for _ in range(20):
+            if any(node.endswith(nodes) for pid, node in inside_now(run).items() if pid in pids):
+                return
+            time.sleep(0.001)
+
+
+def inside_now(run: RunProcess) -> dict[int, str]:
+    """Return the processes that have begun an attempt and not ended it, dead ones too, with pebble and node."""
+    names = set(os.listdir(run.evidence))  # noqa: PTH208 - names are enough, and quick
+    begun = (name for name in names if name.endswith(".begin") and f"{name[:-6]}.end" not in names)
+    parts = (name.rsplit("-", 3) for name in begun)
+    return {int(pid): node for node, _, pid, _ in parts}
 
 
 def unexpected_end(run: RunProcess, report: Report) -> None:

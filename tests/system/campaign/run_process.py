@@ -12,7 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from campaign.processes import MARK, Process, children_of, look, marked
+from campaign.processes import MARK, Process, everybody, look, marked
 from campaign.settings import WORKFLOW, Plan
 
 
@@ -86,10 +86,11 @@ class RunProcess:
         return status
 
     def workers(self) -> list[Process]:
-        """Return the living worker processes of the head: its children that run the worker's program."""
-        found = children_of(self.head.pid)
-        below = [child for process in found for child in children_of(process.pid)]
-        return [process for process in (*found, *below) if "cryocloud_core.worker" in process.command]
+        """Return the living worker processes: children of the head's children that run the worker's program."""
+        everyone = list(everybody())
+        children = {process.pid for process in everyone if process.parent == self.head.pid}
+        below = (process for process in everyone if process.parent in children and process.state not in "ZX")
+        return [process for process in below if "-m cryocloud_core.worker " in process.command]
 
     def kill_head(self) -> bool:
         """Kill the head alone; False when it had ended by itself."""
