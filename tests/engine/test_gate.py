@@ -99,6 +99,73 @@ def test_a_task_that_comes_back_unbegun_waits_again() -> None:
     assert _take(gate, 1) == ["1/A/1"]
 
 
+def _take_but(gate: Gate, passed: set[str], most: int = 99) -> list[str]:
+    """Take what is offered, but pass over these."""
+    taken: list[str] = []
+
+    def offer(task: Task) -> bool | str:
+        if task.id in passed:
+            return f"{task.node} has to wait"
+        taken.extend([task.id] if len(taken) < most else [])
+        return task.id in taken
+
+    gate.hand_out(offer)
+    return taken
+
+
+def test_a_task_passed_over_holds_nobody_up_and_is_offered_again_on_demand() -> None:
+    """Others of its kind and of its node go before it; why it waits is told."""
+    gate = Gate()
+    gate.limit("w", "A", 1)
+    for pebble in (1, 2):
+        gate.enter(_task(pebble))
+    gate.enter(_task(1, "B"))
+
+    assert _take_but(gate, {"1/A/1"}) == ["1/B/1", "2/A/1"]
+    assert [(b.node, b.count, b.why) for b in gate.blocked() if "wait" in b.why] == [("A", 1, "A has to wait")]
+    standing = gate.standing("1/A/1")
+    assert standing is not None
+    assert not standing.is_out
+    gate.ended("2/A/1")
+    assert gate.standing("1/A/1").why == "A has to wait"  # type: ignore[union-attr]
+    assert _take_but(gate, set()) == []
+    gate.offer_again(["1/A/1"])
+    assert gate.blocked() == []
+    assert _take_but(gate, set()) == ["1/A/1"]
+
+
+def test_a_task_passed_over_can_be_withdrawn() -> None:
+    """And is not offered by mistake afterwards."""
+    gate = Gate()
+    gate.enter(_task(1))
+    _take_but(gate, {"1/A/1"})
+
+    assert gate.withdraw("1/A/1")
+    gate.offer_again(["1/A/1"])
+    assert gate.blocked() == []
+    assert _take_but(gate, set()) == []
+
+
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 3), st.booleans()), max_size=30))
+def test_whatever_is_passed_over_the_others_are_handed_out(tasks: list[tuple[str, int, bool]]) -> None:
+    """Under a limit too, and everything comes out in the end."""
+    gate = Gate()
+    gate.limit("w", "A", 2)
+    made = [_task(number, node, priority) for number, (node, priority, _) in enumerate(tasks)]
+    passed = {task.id for task, (_, _, odd) in zip(made, tasks, strict=True) if odd}
+    for task in made:
+        gate.enter(task)
+    found: set[str] = set()
+    for hidden in (passed, set[str]()):
+        gate.offer_again(passed)
+        while taken := _take_but(gate, hidden):
+            assert sum("/A/" in each for each in taken) <= 2
+            found |= set(taken)
+            for each in taken:
+                gate.ended(each)
+        assert found == {task.id for task in made} - hidden
+
+
 @given(
     st.lists(
         st.tuples(

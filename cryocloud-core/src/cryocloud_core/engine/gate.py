@@ -1,14 +1,15 @@
 """The gate: which of the waiting tasks is handed out next, over all pebbles and workflows.
 
 Laws: pure and not journaled, rebuilt from what the engine owes; a limit is never exceeded; higher priority
-first, then the older pebble, then the older task; a task that waits for a limit never holds another up.
+first, then the older pebble, then the older task; a task that waits for a limit, or that is passed over, never
+holds another up.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 
 from attrs import define, field, frozen
 
@@ -16,6 +17,8 @@ from cryocloud_core.task import Task
 
 _Entry = tuple[int, int, int, Task]
 _Key = tuple[str, str]
+#: True: taken; False: no room for this kind of worker; a text: why this task must wait, while others need not
+Offer = Callable[[Task], bool | str]
 
 
 @frozen
@@ -30,7 +33,7 @@ class Blocked:
 
 @frozen
 class Standing:
-    """Where one task stands: handed out, held by its node's limit, or behind others.
+    """Where one task stands: handed out, held by its node's limit, passed over because of `why`, or behind others.
 
     `most` is the limit it waits for (0: none) and `holders` the tasks that use it up; `ahead` counts the tasks of its
     kind that are offered before it, `first` is the next of them.
@@ -41,6 +44,7 @@ class Standing:
     holders: tuple[Task, ...] = ()
     ahead: int = 0
     first: Task | None = None
+    why: str = ""
 
 
 @define
@@ -65,6 +69,7 @@ class Gate:
         self._waiting: dict[str, Task] = {}
         self._out: dict[str, Task] = {}
         self._entered = 0
+        self._passed: dict[str, tuple[str, _Entry]] = {}
 
     def limit(self, workflow: str, node: str, most: int) -> None:
         """Allow at most `most` tasks of a node out at once."""
@@ -81,11 +86,22 @@ class Gate:
             limit.waiting += 1
         heapq.heappush(self._ready[task.kind], (-task.priority, task.pebble, self._entered, task))
 
-    def hand_out(self, offer: Callable[[Task], bool]) -> None:
-        """Offer waiting tasks in order, each kind of worker until the first refusal."""
+    def hand_out(self, offer: Offer) -> None:
+        """Offer waiting tasks in order, each kind of worker until the first refusal; passed over tasks stay behind."""
         for heap in self._ready.values():
             while heap and self._offer_first(heap, offer):
                 pass
+
+    def passed_over(self) -> list[tuple[Task, str]]:
+        """Return the tasks that were passed over and why, in the order in which they were."""
+        return [(entry[3], why) for why, entry in self._passed.values()]
+
+    def offer_again(self, tasks: Iterable[str]) -> None:
+        """Let tasks that were passed over be offered with the next hand-out."""
+        for task in tasks:
+            passed = self._passed.pop(task, None)
+            if passed is not None:
+                heapq.heappush(self._ready[passed[1][3].kind], passed[1])
 
     def ended(self, task: str) -> None:
         """A task that was out came to its end, or came back: its place under a limit is free."""
@@ -109,6 +125,7 @@ class Gate:
         gone = self._waiting.pop(task, None)
         if gone is None:
             return False
+        self._passed.pop(task, None)
         limit = self._limits.get((gone.workflow, gone.node))
         if limit is not None:
             limit.waiting -= 1
@@ -126,12 +143,14 @@ class Gate:
         return -heap[0][0] if heap else None
 
     def blocked(self) -> list[Blocked]:
-        """Return the nodes whose tasks wait for a limit, and which."""
-        return [
+        """Return the nodes whose tasks wait for a limit or were passed over, and why."""
+        passed = Counter((task.workflow, task.node, why) for task, why in self.passed_over())
+        limited = [
             Blocked(workflow, node, limit.waiting, f"max_parallel: {limit.out} of {limit.most} are running")
             for (workflow, node), limit in self._limits.items()
             if limit.waiting and limit.out >= limit.most
         ]
+        return [*limited, *(Blocked(workflow, node, count, why) for (workflow, node, why), count in passed.items())]
 
     def waiting(self, task: str) -> Task | None:
         """Return a task that waits here, None for any other."""
@@ -148,6 +167,8 @@ class Gate:
         if limit is not None and limit.out >= limit.most:
             own = (waiting.workflow, waiting.node)
             return Standing(False, limit.most, tuple(t for t in self._out.values() if (t.workflow, t.node) == own))
+        if task in self._passed:
+            return Standing(why=self._passed[task][0])
         before = self._before(waiting)
         return Standing(ahead=len(before), first=min(before)[3] if before else None)
 
@@ -161,7 +182,7 @@ class Gate:
         limit = self._limits.get((task.workflow, task.node))
         return limit is None or limit.out < limit.most
 
-    def _offer_first(self, heap: list[_Entry], offer: Callable[[Task], bool]) -> bool:
+    def _offer_first(self, heap: list[_Entry], offer: Offer) -> bool:
         """Deal with the first entry of a heap; False when its worker kind takes no more."""
         entry = heap[0]
         task = entry[3]
@@ -172,15 +193,31 @@ class Gate:
                 self._unpark(limit)
         elif limit is not None and limit.out >= limit.most:
             heapq.heappush(limit.parked, heapq.heappop(heap))
-        elif offer(task):
-            heapq.heappop(heap)
-            self._out[task.id] = self._waiting.pop(task.id)
-            if limit is not None:
-                limit.out += 1
-                limit.waiting -= 1
         else:
-            return False
+            answer = offer(task)
+            if answer is False:
+                return False
+            heapq.heappop(heap)
+            if isinstance(answer, str):
+                self._pass_over(entry, answer)
+            else:
+                self._take(task)
         return True
+
+    def _take(self, task: Task) -> None:
+        self._out[task.id] = self._waiting.pop(task.id)
+        limit = self._limits.get((task.workflow, task.node))
+        if limit is not None:
+            limit.out += 1
+            limit.waiting -= 1
+
+    def _pass_over(self, entry: _Entry, why: str) -> None:
+        """Put a task aside; its place under a limit goes to the next one."""
+        task = entry[3]
+        self._passed[task.id] = (why, entry)
+        limit = self._limits.get((task.workflow, task.node))
+        if limit is not None and limit.out < limit.most:
+            self._unpark(limit)
 
     def _unpark(self, limit: _Limit) -> None:
         """Let the first task that waits for a limit be offered again."""
