@@ -60,7 +60,7 @@ class Reader:
         """Return the run that a reference means, None when it did not run."""
         if node != PARENT:
             found = self.run.scope.find(node)
-            return found if found is not None and found.ran else None
+            return found if found is not None and found.ran else self.pebble.lent.get(node)
         if self.run.fired_by is not None:
             return self.run.fired_by
         ran = [parent for parent in self.pebble.parents_of(self.run) if parent.ran]

@@ -6,8 +6,9 @@ one event.
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
+from cryocloud_core.engine.events import Lent
 from cryocloud_core.task import Task
 
 
@@ -75,6 +76,28 @@ class NodeSettled:
 
 
 @frozen
+class Meet:
+    """Wait for other pebbles with the same message id; answered by Met.
+
+    `parents` are all parents of the node, `came` those of them that ran in this pebble; the rendezvous is complete when
+    every parent came (with `any_parent`: one). `resolve_on` is the parent whose pebble goes on, empty for the last that
+    came. `values` holds what the parents and their ancestors came to; `since` is when the pebble came, seconds UTC.
+    """
+
+    pebble: int
+    task: str
+    workflow: str
+    node: str
+    message: str
+    parents: tuple[str, ...]
+    came: tuple[str, ...]
+    since: float
+    resolve_on: str = ""
+    any_parent: bool = False
+    values: dict[str, Lent] = field(factory=dict)
+
+
+@frozen
 class FinishPebble:
     """The pebble is closed with this result: success, error, timeout, cancelled, dropped or abandoned.
 
@@ -87,4 +110,4 @@ class FinishPebble:
     owing: bool = False
 
 
-Command = StartTask | CancelTask | SetTimer | CleanUp | Note | NodeSettled | FinishPebble
+Command = StartTask | CancelTask | SetTimer | CleanUp | Note | NodeSettled | Meet | FinishPebble

@@ -15,6 +15,7 @@ from cryocloud_core.engine.events import (
     CleanUpEnded,
     Context,
     Event,
+    Met,
     PebbleArrived,
     PebbleCancelled,
     TaskEnded,
@@ -42,6 +43,7 @@ class Engine:
             TimerFired: Turn.timer_fired,
             PebbleCancelled: Turn.pebble_cancelled,
             CleanUpEnded: Turn.clean_up_ended,
+            Met: Turn.met,
         }
 
     def add_workflow(self, digest: str, workflow: Workflow) -> None:

@@ -81,7 +81,33 @@ class CleanUpEnded:
     machine: str
 
 
-Event = PebbleArrived | TaskEnded | TimerFired | PebbleCancelled | WorkflowReplaced | CleanUpEnded
+@frozen
+class Lent:
+    """What a node came to in another pebble: its final state, outputs, and statistics by the names of `Stats`."""
+
+    state: str
+    outputs: dict[str, Any] = field(factory=dict)
+    stats: dict[str, Any] = field(factory=dict)
+
+
+@frozen
+class Met:
+    """A rendezvous took place, or can never take place (`error`).
+
+    `task` names the meeting the pebble waited in; the one pebble that `goes_on` carries the `values` of all parents
+    and their ancestors and settles with `result`, the others settle as skipped.
+    """
+
+    pebble: int
+    at: float
+    task: str
+    goes_on: bool = False
+    result: str = "success"
+    error: str = ""
+    values: dict[str, Lent] = field(factory=dict)
+
+
+Event = PebbleArrived | TaskEnded | TimerFired | PebbleCancelled | WorkflowReplaced | CleanUpEnded | Met
 
 
 @frozen

@@ -10,7 +10,7 @@ from collections import deque
 
 from attrs import evolve
 
-from cryocloud_core.engine import regions
+from cryocloud_core.engine import regions, rendezvous
 from cryocloud_core.engine.arguments import Reader, build_task
 from cryocloud_core.engine.commands import CancelTask, Command, NodeSettled, Note, SetTimer, StartTask
 from cryocloud_core.engine.debts import used_at_birth
@@ -36,8 +36,9 @@ from cryocloud_core.task import Task
 class Moves:
     """The moves of one turn; what they command is collected in `commands`."""
 
-    def __init__(self, pebble: Pebble, context: Context) -> None:
+    def __init__(self, pebble: Pebble, at: float, context: Context) -> None:
         self.pebble = pebble
+        self.at = at
         self.commands: list[Command] = []
         self._context = context
         self._settled: deque[NodeRun] = deque()
@@ -197,20 +198,27 @@ class Moves:
     # --- tasks ----------------------------------------------------------------------------------------
 
     def start(self, run: NodeRun) -> None:
-        """Build the run's first task and command it, or split it; what cannot be built is the node's error."""
+        """Build the run's first task, then command it, split it, or let it meet others.
+
+        What cannot be built is the node's error.
+        """
         run.attempt += run.node.split_on is None
         reader = Reader(self.pebble, run, self._context)
         try:
             task = build_task(reader)
             if run.node.split_on is not None:
                 regions.check(run, task)
+            if run.node.module == rendezvous.MODULE:
+                rendezvous.check(task)
         except ResolutionError as error:
             run.error = str(error)
             run.outputs = {"error": run.error}
             self.pebble.go(run, Trigger.UNRESOLVED)
             self.settle(run)
         else:
-            if run.node.split_on is None:
+            if run.node.module == rendezvous.MODULE:
+                rendezvous.meet(self, run, task)
+            elif run.node.split_on is None:
                 self.pebble.go(run, Trigger.RUN)
                 self.command(run, task)
             else:
@@ -243,6 +251,8 @@ class Moves:
             return
         if run.task is not None and run.state is State.RUNNING:
             self.commands.append(CancelTask(pebble.id, run.task.id, why))
+        if rendezvous.leave(self, run, why):
+            return
         state = pebble.go(run, Trigger.CANCEL)
         if state is State.CANCELLING and at_once:
             assert run.task is not None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
+from cryocloud_core.engine.commands import Meet
 from cryocloud_core.engine.events import Context, Event
 from cryocloud_core.engine.plan import Plan
 from cryocloud_core.errors import TransitionError
@@ -106,6 +107,7 @@ TRANSITIONS: Final[dict[tuple[State, Trigger], State]] = {
     (State.POSTPONED, Trigger.CANCEL): State.BLOCKED,
     **{(State.RUNNING, trigger): state for trigger, state in _ENDED.items()},
     (State.RUNNING, Trigger.RETRY): State.BACKOFF,
+    (State.RUNNING, Trigger.SKIP): State.SKIPPED,
     (State.RUNNING, Trigger.REPLACE): State.RUNNING,
     (State.RUNNING, Trigger.CANCEL): State.CANCELLING,
     **dict.fromkeys(((State.CANCELLING, trigger) for trigger in _ENDED), State.CANCELLED),
@@ -225,6 +227,10 @@ class Pebble:
     postponed: list[NodeRun] = field(factory=list)
     tasks: dict[str, NodeRun] = field(factory=dict)
     timers: dict[str, NodeRun] = field(factory=dict)
+    #: rendezvous it waits in, by the id of the task that would be
+    meetings: dict[str, Meet] = field(factory=dict)
+    #: what nodes came to in pebbles that were met
+    lent: dict[str, NodeRun] = field(factory=dict)
     result: State = State.SUCCESS
     error: str = ""
     #: `cancelled`, `dropped` or `abandoned` once somebody gave the pebble up
@@ -254,7 +260,7 @@ class Pebble:
             region.outer.region = None
         for scope in scopes:
             scope.runs = {}
-        self.firings = []
+        self.firings, self.lent = [], {}
 
     def told(self) -> str:
         """Return the last events of the pebble in order, as one line."""

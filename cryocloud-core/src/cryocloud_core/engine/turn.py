@@ -6,13 +6,14 @@ the result of a pebble is told once.
 
 from __future__ import annotations
 
-from cryocloud_core.engine import attempts
+from cryocloud_core.engine import attempts, rendezvous
 from cryocloud_core.engine.arguments import input_stats
 from cryocloud_core.engine.commands import CancelTask, Command, FinishPebble, Note, SetTimer
 from cryocloud_core.engine.debts import CLEAN_UP_TIMER, clean_ups, used_tempdirs
 from cryocloud_core.engine.events import (
     CleanUpEnded,
     Context,
+    Met,
     PebbleArrived,
     PebbleCancelled,
     TaskEnded,
@@ -34,7 +35,7 @@ class Turn:
     def __init__(self, pebble: Pebble, at: float, context: Context) -> None:
         self.pebble = pebble
         self._at = at
-        self._moves = Moves(pebble, context)
+        self._moves = Moves(pebble, at, context)
         self._commands = self._moves.commands
 
     def pebble_arrived(self, event: PebbleArrived) -> None:
@@ -98,12 +99,18 @@ class Turn:
         if not pebble.tempdirs and pebble.phase is Phase.OWING:
             pebble.phase = Phase.CLOSED
 
+    def met(self, event: Met) -> None:
+        """Go on with what was lent, end as skipped, or fail for want of a partner."""
+        if event.task in self.pebble.meetings:
+            rendezvous.met(self._moves, event)
+
     def workflow_replaced(self, event: WorkflowReplaced, plan: Plan) -> None:
         """Go on in a newer graph: what settled stays, everything else is judged anew."""
         pebble = self.pebble
         if event.workflow == pebble.workflow or pebble.phase is Phase.OWING or why_not(pebble, plan):
             return
-        self._commands.extend(CancelTask(pebble.id, task, "the workflow was replaced") for task in pebble.tasks)
+        gone = (*pebble.tasks, *pebble.meetings)
+        self._commands.extend(CancelTask(pebble.id, task, "the workflow was replaced") for task in gone)
         for run in carry_over(pebble, event.workflow, plan):
             self._moves.restart(run)
 
