@@ -81,15 +81,7 @@ class Running:
         self.status = status
         self._performer = self._make_performer()
         self._wheel = self._make_wheel()
-        self._feeds = Feeds(
-            parts,
-            self._inbox,
-            telling,
-            once=settings.once,
-            load_input=load_input,
-            is_ours=is_ours,
-            ended=self._input_ended,
-        )
+        self._feeds = self._make_feeds(load_input, is_ours)
         self._inbox.turn = self._wheel.turn
         self._performer.after = self._look
         self._story.arrived = self._feeds.durable
@@ -97,6 +89,17 @@ class Running:
         runs = tuple(run.number for run in parts.runs.values())
         self.answers = Answers(self, parts, self._feeds, scheduler, settings.node)
         self._forgetting = Forgetting(parts.journal, Retention(settings.keep_s, settings.keep_pebbles), runs)
+
+    def _make_feeds(self, load_input: LoadInput, is_ours: IsOurs) -> Feeds:
+        return Feeds(
+            self._parts,
+            self._inbox,
+            self._telling,
+            once=self._settings.once,
+            load_input=load_input,
+            is_ours=is_ours,
+            ended=self._input_ended,
+        )
 
     def _make_wheel(self) -> Wheel:
         parts = self._parts
