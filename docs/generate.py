@@ -14,6 +14,7 @@ from types import FunctionType
 
 from cryocloud_core import errors
 from cryocloud_core.cli.reference import cli_page, json_page
+from cryocloud_core.cli.status_reference import status_page
 from cryocloud_core.graph.reference import language_page, problems_page
 from cryocloud_core.sdk import hookspecs
 
@@ -76,6 +77,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "hooks.md": hooks_page,
     "json-lines.md": json_page,
     "language.md": partial(language_page, NOTE),
+    "status.md": status_page,
 }
 
 

@@ -55,6 +55,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, dict[str, Any]]]:
         ("--max-task-time 60", {"max_task_time_s": 60.0}),
         ("--force-inputs", {"force_inputs": True}),
         ("--reset-counters", {"reset_counters": True}),
+        ("--metrics-port 9090", {"metrics_port": 9090}),
         ("--loglevel warning", {"log_level": "WARNING"}),
         ("--debug", {"log_level": "DEBUG"}),
     ],

@@ -90,6 +90,8 @@ def test_outcomes_tell_no_secret_but_keep_what_a_module_returned(veil: Veil) -> 
 
     assert veil.outcome(Succeeded(outputs)) == Succeeded(outputs)
     assert veil.outcome(Failed(told, outputs, trace=told)) == Failed(f"bad: {SHOWN}", outputs, trace=f"bad: {SHOWN}")
+    assert veil.outcome(Succeeded({"error": told, "n": 1})) == Succeeded({"error": f"bad: {SHOWN}", "n": 1})
+    assert veil.outcome(Failed("x", {"error": told})) == Failed("x", {"error": f"bad: {SHOWN}"})
     assert veil.outcome(TimedOut(told)) == TimedOut(f"bad: {SHOWN}")
     assert veil.outcome(Cancelled(told)) == Cancelled(f"bad: {SHOWN}")
     assert veil.outcome(Lost("h", told)) == Lost("h", f"bad: {SHOWN}")

@@ -135,13 +135,18 @@ def _wrong(option: Option, why: str, remedy: str = "") -> OptionError:
     return OptionError(why, subject=f"--{printable(option.name)}", remedy=remedy)
 
 
+def _seen(option: Option, given: Any) -> str:
+    """Return a value as an error may show it."""
+    return "•••" if option.secret else shown(given)
+
+
 def _read_bool(option: Option, given: str | bool | None) -> bool:
     found = word(option.default if given is None else given)
     if found is None and given is None:
         return False
     if found is None:
         raise _wrong(
-            option, f"must be true or false, got {shown(given)}", f"write --{option.name} or --no-{option.name}"
+            option, f"must be true or false, got {_seen(option, given)}", f"write --{option.name} or --no-{option.name}"
         )
     return found
 
@@ -154,5 +159,6 @@ def _read_json(option: Option, given: str | None, read_file: Callable[[str], str
     try:
         return read(source if content is None else content).tree.data
     except NotJson as error:
-        what = f"neither a file nor JSON: {shown(source)}" if content is None else f"not JSON: file {printable(source)}"
+        told = _seen(option, source)
+        what = f"neither a file nor JSON: {told}" if content is None else f"not JSON: file {printable(source)}"
         raise _wrong(option, f"{what}: {error}") from None

@@ -79,13 +79,22 @@ class Veil:
             return {self.text(str(key)): self.data(value) for key, value in data.items()}
         return [self.data(item) for item in data] if isinstance(data, list | tuple) else data
 
+    def _outputs(self, outputs: dict[str, Any]) -> dict[str, Any]:
+        return {**outputs, "error": self.data(outputs["error"])} if "error" in outputs else outputs
+
     def outcome(self, outcome: Outcome) -> Outcome:
-        """Return an outcome whose words are covered; what a module returned is its own data and stays."""
+        """Return an outcome whose words are covered; what a module returned is its own data and stays.
+
+        But for `error`, which is a text for people wherever it stands.
+        """
         match outcome:
             case Succeeded():
-                return outcome
+                return (
+                    evolve(outcome, outputs=self._outputs(outcome.outputs)) if "error" in outcome.outputs else outcome
+                )
             case Failed():
-                return evolve(outcome, error=self.text(outcome.error), trace=self.text(outcome.trace))
+                error, trace = self.text(outcome.error), self.text(outcome.trace)
+                return evolve(outcome, error=error, trace=trace, outputs=self._outputs(outcome.outputs))
             case TimedOut():
                 return evolve(outcome, error=self.text(outcome.error))
             case Cancelled() | Lost() | Declined():
