@@ -19,7 +19,7 @@ def test_every_key_of_the_tables_has_its_line() -> None:
     definitions = language_schema()["$defs"]
 
     assert set(KEYS) == {*GRAPH_KEYS, *SETTINGS}
-    assert set(definitions["source"]["properties"]) == {*SOURCES, *MODIFIERS}
+    assert set(definitions["source"]["properties"]) == {*SOURCES, *MODIFIERS, "options"}
     assert set(definitions["option"]["properties"]) == set(OPTION_KEYS)
 
 

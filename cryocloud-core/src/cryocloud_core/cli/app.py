@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryocloud_core.cli import check, config, log, modules, new_module, run, run_module, status
+from cryocloud_core.cli import check, config, graph, log, modules, new_module, run, run_module, schema, status
 from cryocloud_core.cli.command import PlainCommand
 from cryocloud_core.cli.workflow_options import WorkflowCommand
 
@@ -40,6 +40,8 @@ app = typer.Typer(
 )
 app.command("run", cls=WorkflowCommand)(run.run)
 app.command("check", cls=WorkflowCommand)(check.check)
+app.command("graph", cls=WorkflowCommand)(graph.graph)
+app.command("schema", cls=PlainCommand)(schema.schema)
 app.command("log", cls=PlainCommand)(log.log)
 app.command("status", cls=PlainCommand)(status.status)
 app.command("config", cls=PlainCommand)(config.config)

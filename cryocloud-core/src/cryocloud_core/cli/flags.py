@@ -96,6 +96,8 @@ ReadStateDir = Annotated[
     Path | None, _option("--state-dir", shown="DIR", told="Of the run that was given this state directory.")
 ]
 
+Output = Annotated[Path | None, _option("-o", "--output", shown="PATH", told="Write to this file; else to stdout.")]
+
 Address = Annotated[str | None, _option("--address", shown="URL", hidden=True)]
 Kubernetes = Annotated[bool, _option("--kubernetes", hidden=True)]
 Estimate = Annotated[bool, _option("--estimate", hidden=True)]

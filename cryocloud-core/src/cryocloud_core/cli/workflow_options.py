@@ -49,17 +49,19 @@ class WorkflowCommand(PlainCommand):
         ctx.meta[TYPED] = {
             option.name: typed[_parameter_name(number)]
             for number, option in enumerate(declared(ctx.meta[DRAFTS]))
-            if typed[_parameter_name(number)] is not None
+            if typed.get(_parameter_name(number)) is not None
         }
         return rest
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return the command's own parameters and those of its workflows."""
+        """Return the command's own parameters and those of its workflows; a flag of both is the command's."""
         own: list[Any] = super().get_params(ctx)
         if ctx.meta.get(OWN_ONLY):
             return own
+        taken = {name for param in own for name in _names(param)}
         options = enumerate(declared(ctx.meta.get(DRAFTS, {})))
-        return [*own, *(_flag_of(option, _parameter_name(number)) for number, option in options)]
+        free = ((number, option) for number, option in options if f"--{option.name}" not in taken)
+        return [*own, *(_flag_of(option, _parameter_name(number)) for number, option in free)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the workflows' options, each workflow under its own heading, above the command's own."""
@@ -98,7 +100,7 @@ def find_drafts(args: Sequence[str], params: Iterable[Any]) -> tuple[dict[str, D
             continue
         drafts[word] = draft
         problems += [problem.text(word) for problem in draft.problems if problem.is_error]
-        takes_value |= {f"--{option.name}": option.kind != "bool" for option in draft.options.values()}
+        takes_value = {f"--{each.name}": each.kind != "bool" for each in draft.options.values()} | takes_value
     return drafts, problems
 
 

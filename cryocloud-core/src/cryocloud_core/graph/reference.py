@@ -83,7 +83,8 @@ not hold if its text is empty, `False`, `false`, `None` or `0`."""
 
 
 def _properties(properties: Mapping[str, Mapping[str, Any]]) -> str:
-    given = ((f"`{key}`", schema.get("description", "")) for key, schema in properties.items())
+    modern = {key: schema for key, schema in properties.items() if not schema.get("deprecated")}
+    given = ((f"`{key}`", schema.get("description", "")) for key, schema in modern.items())
     return _table(("key", "meaning"), given)
 
 

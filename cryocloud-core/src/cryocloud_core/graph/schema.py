@@ -1,7 +1,7 @@
 """The JSON Schema of the language, for editors: every key with its help, and the installed modules in it.
 
-Laws: a schema helps while typing and never decides; it accepts everything that the loader accepts in its
-modern spelling, and each key of the tables of keys has its line here.
+Laws: a schema helps while typing and never decides; it accepts everything that the loader accepts without a
+warning in its modern spelling, and marks a key that nobody knows; each key of the tables of keys has its line here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cryocloud_core.graph.options import KINDS
 from cryocloud_core.graph.refs import STAT_NAMES
-from cryocloud_core.graph.settings import RESULTS
+from cryocloud_core.graph.settings import NODE_KEYS, RESULTS
 from cryocloud_core.graph.spec import ModuleSpec
 
 Schema = dict[str, Any]
@@ -21,12 +21,18 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TEXT: Final[Schema] = {"type": "string", "minLength": 1}
 _TEXTS: Final[Schema] = {"type": "array", "items": {"type": "string"}}
 _BOOLEAN: Final[Schema] = {
-    "anyOf": [{"type": "boolean"}, {"enum": [0, 1, "true", "false", "yes", "no", "0", "1"]}],
+    "anyOf": [
+        {"type": "boolean"},
+        {"enum": [0, 1]},
+        # Editors know no flag for "in any case".
+        {"type": "string", "pattern": "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Yy][Ee][Ss]|[Nn][Oo]|0|1)$"},
+    ],
 }
 _MAP: Final[Schema] = {"type": "object"}
 _COUNT: Final[Schema] = {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+$"}]}
 _SOURCE: Final[Schema] = {"$ref": "#/$defs/source"}
 _ANY: Final[Schema] = {}
+_CLOSED: Final[Schema] = {"additionalProperties": False}
 
 
 def _either(*schemas: Schema) -> Schema:
@@ -113,6 +119,7 @@ _SOURCES: Final[Schema] = {
     },
     "value": {"description": "A literal value."},
 }
+_OLD_SOURCE: Final[Schema] = {"options": {**_TEXT, "deprecated": True, "description": "An old spelling of option."}}
 
 
 def language_schema(modules: Mapping[str, ModuleSpec] | None = None) -> Schema:
@@ -132,9 +139,13 @@ def language_schema(modules: Mapping[str, ModuleSpec] | None = None) -> Schema:
             "workflow": _workflow(),
             "node": _node(known),
             "args": {"type": "object", "additionalProperties": {"$ref": "#/$defs/argument"}},
-            # Any value is an argument; what editors can help with is the map form.
-            "argument": _either(_SOURCE, _ANY),
-            "source": {"type": "object", "properties": {**_SOURCES, **_MODIFIERS}},
+            # Any value is an argument, and an editor offers the map form; a map with a source can hold nothing else.
+            "argument": {
+                **_either(_SOURCE, _ANY),
+                "if": {"type": "object", **_either(*({"required": [source]} for source in _SOURCES))},
+                "then": _SOURCE,
+            },
+            "source": {"type": "object", "properties": {**_SOURCES, **_OLD_SOURCE, **_MODIFIERS}, **_CLOSED},
             "option": _option(),
             **_RULES,
         },
@@ -150,7 +161,8 @@ def _workflow() -> Schema:
     }
     return {
         "type": "object",
-        "required": ["name", "description", "nodes"],
+        "required": ["name", "description"],
+        **_either({"required": ["nodes"]}, {"required": ["modules"]}),
         "properties": {
             "name": {**_TEXT, "pattern": "^[^:]+$", "description": "The workflow's name."},
             "description": {"type": "string", "description": "The text of --help."},
@@ -161,7 +173,9 @@ def _workflow() -> Schema:
                 "description": "Options by name; each becomes a flag.",
             },
             "nodes": nodes,
+            "modules": {"deprecated": True, **nodes, "description": "An old spelling of nodes."},
         },
+        **_CLOSED,
     }
 
 
@@ -170,16 +184,27 @@ def _node(modules: Mapping[str, ModuleSpec]) -> Schema:
     if modules:
         names = [{"const": name, "description": spec.description} for name, spec in sorted(modules.items())]
         properties["module"] = {"description": KEYS["module"][0], **_either(*names, _TEXT)}
-    node: Schema = {"type": "object", "required": ["module"], "properties": properties}
+    node: Schema = {
+        "type": "object",
+        "required": ["module"],
+        "properties": {**properties, **{alias: _old(key) for alias, key in NODE_KEYS.aliases.items()}},
+        # Authors switch a key off with an "f" before it.
+        "patternProperties": {f"^f({'|'.join(KEYS)})$": True},
+        **_CLOSED,
+    }
     cases = [_arguments_of(name, spec) for name, spec in sorted(modules.items()) if spec.inputs is not None]
     return {**node, "allOf": cases} if cases else node
+
+
+def _old(key: str) -> Schema:
+    return {"deprecated": True, "description": f"An old spelling of {key}.", "$ref": f"#/$defs/node/properties/{key}"}
 
 
 def _arguments_of(name: str, spec: ModuleSpec) -> Schema:
     inputs = {key: {"description": text, "$ref": "#/$defs/argument"} for key, text in (spec.inputs or {}).items()}
     return {
-        "if": {"properties": {"module": {"const": name}}},
-        "then": {"properties": {"args": {"properties": inputs, "additionalProperties": False}}},
+        "if": {"required": ["module"], "properties": {"module": {"const": name}}},
+        "then": {"properties": {"args": {"properties": inputs, **_CLOSED}}},
     }
 
 
@@ -192,6 +217,7 @@ def _option() -> Schema:
             "default": {"description": "The value when the option is not given."},
             "secret": {**_BOOLEAN, "description": "Never show the value."},
         },
+        **_CLOSED,
     }
 
 
@@ -206,6 +232,7 @@ _POST_ITEM: Final[Schema] = {
         "basename": {**_BOOLEAN, "description": "Append the file's name only."},
         "remove": {**_BOOLEAN, "description": "Delete the local file afterwards."},
     },
+    **_CLOSED,
 }
 _RULES: Final[Schema] = {
     "retry": _either(
@@ -221,6 +248,7 @@ _RULES: Final[Schema] = {
                 "jitter": {**_NUMBER, "description": "Share of the wait to vary it by (0)."},
                 "on": _either(_FAILURE, {"type": "array", "items": _FAILURE}),
             },
+            **_CLOSED,
         },
     ),
     "cache": {
@@ -232,6 +260,7 @@ _RULES: Final[Schema] = {
             "files": {**_TEXTS, "description": "Outputs whose files must still exist."},
             "lookup": {**_BOOLEAN, "description": "Only look up, never store."},
         },
+        **_CLOSED,
     },
     "post": _either(_POST_ITEM, {"type": "array", "items": _POST_ITEM}),
 }
