@@ -11,7 +11,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cryocloud_core.cli import check, config, graph, log, modules, new_module, run, run_module, schema, status
+from cryocloud_core.cli import (
+    check,
+    config,
+    explain,
+    log,
+    modules,
+    new_module,
+    pebbles,
+    run,
+    run_module,
+    status,
+    steer,
+)
 from cryocloud_core.cli.command import PlainCommand
 from cryocloud_core.cli.workflow_options import WorkflowCommand
 
@@ -40,8 +52,12 @@ app = typer.Typer(
 )
 app.command("run", cls=WorkflowCommand)(run.run)
 app.command("check", cls=WorkflowCommand)(check.check)
-app.command("graph", cls=WorkflowCommand)(graph.graph)
-app.command("schema", cls=PlainCommand)(schema.schema)
+app.command("pebbles", cls=PlainCommand)(pebbles.pebbles)
+app.command("explain", cls=PlainCommand)(explain.explain)
+app.command("cancel", cls=PlainCommand)(steer.cancel)
+app.command("retry", cls=PlainCommand)(steer.retry)
+app.command("stop", cls=PlainCommand)(steer.stop)
+app.command("drain", cls=PlainCommand)(steer.drain)
 app.command("log", cls=PlainCommand)(log.log)
 app.command("status", cls=PlainCommand)(status.status)
 app.command("config", cls=PlainCommand)(config.config)

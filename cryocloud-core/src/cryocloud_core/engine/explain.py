@@ -209,22 +209,19 @@ class _Teller:
 
     def wait(self, run: NodeRun, through: tuple[str, ...] = ()) -> WaitTold:
         """Return the single thing that an open run waits for."""
-        name = f"{run.node.name}{run.scope.name}"
         match run.state:
             case State.WAITING:
                 return self._wait_for_parent(run, through)
             case State.POSTPONED:
                 return self._wait_for_main(through)
             case State.BACKOFF:
-                what = f"{name}: attempt {run.attempt} failed, the next one is due" if through else "its next attempt"
-                return WaitTold(what, through, due_at=run.due_at)
+                return WaitTold(f"attempt {run.attempt + 1}", through, due_at=run.due_at)
             case State.SPLIT:
                 return self._wait_for_parts(run, through)
             case State.CANCELLING:
-                return WaitTold(f"{name} was told to end", through, task=run.task.id if run.task else "")
+                return WaitTold("its end, it was told to", through, task=run.task.id if run.task else "")
             case _:
-                task = run.task.id if run.task is not None else ""
-                return WaitTold(name if through else "its task", through, task=task)
+                return WaitTold("its task", through, task=run.task.id if run.task is not None else "")
 
     def _wait_for_parent(self, run: NodeRun, through: tuple[str, ...]) -> WaitTold:
         open_parents = [parent for parent in self._pebble.parents_of(run) if not parent.is_final]
@@ -244,7 +241,7 @@ class _Teller:
         region = run.region
         assert region is not None
         done = sum(self._chronicle.parts.get((run.scope.name, run.node.name), {}).values())
-        what = f"{run.node.name}: {done} of {len(region.items)} parts have ended"
+        what = f"its parts, {done} of {len(region.items)} have ended"
         found = self._first_open(list(region.live.values()), late=None)
         task = found.task.id if found is not None and found.task is not None else ""
         due_at = found.due_at if found is not None and found.state is State.BACKOFF else 0.0

@@ -54,8 +54,9 @@ class Reasons:
             return "the pebble arrived here" if run.state is State.SUCCESS else f"the pebble came in through {source}"
         if run.state is State.WAITING:
             return ""
-        if run.state is State.SKIPPED and run.region is not None:
-            return "ran in each part; a merge does not collect it"
+        if run.region is not None and run is not run.region.outer:
+            collected = ", which a merge does not collect" if run.state is State.SKIPPED else ""
+            return f"runs in each part of {run.region.outer.node.name}{collected}"
         if run.scope.part is not None and run.scope.region is not None and run.node.name == run.scope.region.plan.split:
             return f"item {run.scope.part} of the list"
         if run.fired_by is not None:

@@ -52,6 +52,8 @@ class Where:
         return self._waiting(task, standing)
 
     def _waiting(self, task: str, standing: Standing) -> str:
+        if standing.why:
+            return standing.why
         if standing.most:
             held = ", ".join(map(self._holder, standing.holders[:_NAMED]))
             more = f" and {len(standing.holders) - _NAMED} more" if len(standing.holders) > _NAMED else ""
@@ -60,7 +62,7 @@ class Where:
         assert waiting is not None
         nobody = self.scheduler.unserved(waiting.kind) or self._no_machine(waiting)
         if nobody:
-            return nobody
+            return f"a worker that may take it: {nobody}"
         first = standing.first
         if first is not None and first.priority > waiting.priority:
             other = f"{_named(first)} (priority {first.priority}, this one has {waiting.priority})"
