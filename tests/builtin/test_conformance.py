@@ -290,6 +290,7 @@ class TestCmdline(InputConformance):
 PROMISED = {
     "archive": (10, "success", "admin", (), (), None),
     "cmdline": (0, None, None, (), (), "singlerun"),
+    "communicate": (None, "always", None, (), (), None),
     "copyfiles": (10, "success", None, (), (), None),
     "dirwatcher": (None, None, None, (), ("Input", "Product"), "permanent"),
     "git": (1000, None, "admin", (), (), None),

@@ -8,6 +8,7 @@ from cryocloud_core.sdk.offers import ModuleOffer
 INPUTS = ("cmdline", "dirwatcher")
 PROCESSORS = (
     "archive",
+    "communicate",
     "copyfiles",
     "git",
     "jsonparse",

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from cryocloud_core.engine.arguments import Reader
 from cryocloud_core.engine.pebble import BADNESS, NodeRun, State, Trigger, worst
+from cryocloud_core.engine.rendezvous import MODULE
 from cryocloud_core.graph.condition import holds
 
 
@@ -31,7 +32,7 @@ def judge(run: NodeRun, parents: list[NodeRun], reader: Reader) -> Verdict:
     if not ran:
         return Verdict(Trigger.BLOCK, worst(causes)) if causes else Verdict(Trigger.SKIP)
     result = worst(ran + causes)
-    if result.value in run.node.run_on:
+    if _accepts(run, result):
         return Verdict(Trigger.RUN if permits(run, reader) else Trigger.SKIP)
     if "success" in run.node.run_on and result is not State.SUCCESS:
         return Verdict(Trigger.BLOCK, result)
@@ -40,13 +41,20 @@ def judge(run: NodeRun, parents: list[NodeRun], reader: Reader) -> Verdict:
 
 def fires(run: NodeRun, parent: NodeRun, reader: Reader) -> bool:
     """True when this parent, just settled, makes a resolveOnAny node run."""
-    if not parent.ran or parent.state.value not in run.node.run_on:
+    if not parent.ran or not _accepts(run, parent.state):
         return False
     run.fired_by = parent
     if permits(run, reader):
         return True
     run.fired_by = None
     return False
+
+
+def _accepts(run: NodeRun, result: State) -> bool:
+    """True when the node's `runOn` holds the result; to a rendezvous failed parents come too, unless it is off."""
+    if run.node.module == MODULE:
+        return bool(run.node.run_on)
+    return result.value in run.node.run_on
 
 
 def permits(run: NodeRun, reader: Reader) -> bool:

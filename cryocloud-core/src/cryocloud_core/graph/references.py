@@ -82,7 +82,9 @@ def _check_parent(site: Site, use: Use, graph: Graph) -> None:
 
 
 def _tell_ambiguous(site: Site, use: Use, key: str, parents: list[str]) -> None:
-    if len(parents) > 1 and not site.settings.get("resolveOnAny", False):
+    # A rendezvous has one parent a pebble: there is nothing to choose from.
+    one_parent = site.settings.get("resolveOnAny", False) or site.draft.module == "communicate"
+    if len(parents) > 1 and not one_parent:
         site.place.add("W09", use.at, subject=use.subject, key=key, parents=listed(parents))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import evolve
 
-from cryocloud_core.engine.events import Event, PebbleArrived, TaskEnded
+from cryocloud_core.engine.events import Event, Met, PebbleArrived, TaskEnded
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.head.batch import Batch
 from cryocloud_core.task import Failed, Succeeded, Task
@@ -45,6 +45,9 @@ def take_out(event: Event, keep: Container[str], batch: Batch) -> Event:
             return evolve(event, values=outputs(event.values))
         case TaskEnded(outcome=(Succeeded() | Failed()) as outcome):
             return evolve(event, outcome=evolve(outcome, outputs=outputs(outcome.outputs)))
+        case Met(values=lent):
+            for value in (value for each in lent.values() for value in each.outputs.values()):
+                _used(event.pebble, value, batch)
     return event
 
 
@@ -57,6 +60,12 @@ def _taken(pebble: int, value: Any, batch: Batch) -> Any:
     batch.also("INSERT OR IGNORE INTO blobs VALUES (?, ?)", sha256, body)
     batch.also("INSERT OR IGNORE INTO blob_uses VALUES (?, ?)", pebble, sha256)
     return {"$blob": sha256, "size": len(body)}
+
+
+def _used(pebble: int, value: Any, batch: Batch) -> None:
+    """Note that a pebble refers to a blob that another one brought."""
+    if _is_reference(value):
+        batch.also("INSERT OR IGNORE INTO blob_uses VALUES (?, ?)", pebble, value["$blob"])
 
 
 class Blobs:

@@ -13,11 +13,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from attrs import evolve
+
 from cryocloud_core.engine.commands import (
     CancelTask,
     CleanUp,
     Command,
     FinishPebble,
+    Meet,
     NodeSettled,
     Note,
     SetTimer,
@@ -25,8 +28,10 @@ from cryocloud_core.engine.commands import (
 )
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import CleanUpEnded, TaskEnded, TimerFired
+from cryocloud_core.engine.exchange import Exchange
 from cryocloud_core.engine.gate import Gate
 from cryocloud_core.errors import ConfigError, ResolutionError
+from cryocloud_core.head.cache import Hit, ResultCache, without_use
 from cryocloud_core.head.cleaning import Cleaning
 from cryocloud_core.head.counters import Counters
 from cryocloud_core.head.dispatch import Dispatch
@@ -36,7 +41,7 @@ from cryocloud_core.head.timers import Timers
 from cryocloud_core.head.wheel import Done
 from cryocloud_core.sdk.observed import LogRecord
 from cryocloud_core.sdk.scheduler import Scheduler
-from cryocloud_core.task import Cancelled, Failed, Outcome, Stats, Task, TaskId
+from cryocloud_core.task import Cancelled, Failed, Outcome, Stats, Succeeded, Task, TaskId
 
 
 class Performer:
@@ -52,6 +57,7 @@ class Performer:
         counters: Counters,
         dispatch: Dispatch,
         story: Story,
+        cache: ResultCache,
     ) -> None:
         #: why nothing is handed out now; empty when tasks are handed out
         self.closed = "starting"
@@ -61,6 +67,8 @@ class Performer:
         self.said: Callable[[str, Mapping[str, Any]], None] = lambda _worker, _values: None
         #: what is told of a task is covered with what its arguments revealed
         self.veil = dispatch.veil
+        #: pebbles that wait for each other
+        self.exchange = Exchange()
         self.timers = Timers(self._timer_fired)
         self._engine = engine
         self._gate = gate
@@ -68,6 +76,7 @@ class Performer:
         self._inbox = inbox
         self._counters = counters
         self._dispatch = dispatch
+        self._cache = cache
         self._story = story
         self._cleaning = Cleaning(scheduler, self._cleaned, story.clean_up_failed)
         self._taken: dict[str, Task] = {}
@@ -79,6 +88,7 @@ class Performer:
             CancelTask: self._cancel,
             SetTimer: lambda command: self.timers.set(command.pebble, command.timer, command.due_at),
             CleanUp: self._cleaning.owe,
+            Meet: self._meet,
             Note: story.note,
             NodeSettled: story.node_settled,
             FinishPebble: story.pebble_finished,
@@ -125,7 +135,11 @@ class Performer:
         self._gate.enter(command.task)
 
     def _cancel(self, command: CancelTask) -> None:
+        if self.exchange.leave(command.task):
+            return
         task = self._taken.get(command.task)
+        if task is None:
+            self._cache.over(command.task)
         if self._gate.withdraw(command.task):
             self._counters.withdrawn(self._story.workflow_of(command.pebble), TaskId.parse(command.task).node)
             self._cancelled(command)
@@ -136,6 +150,21 @@ class Performer:
             self._cancelled(command)
         else:
             self._scheduler.cancel(command.task, command.why)
+
+    def _meet(self, command: Meet) -> None:
+        """Let a pebble wait for others; the answers of one rendezvous are one commit."""
+        answers = self.exchange.join(command, time.time())
+        if answers:
+            self._inbox.put(tuple(answers))
+
+    def part_the_lonely(self) -> None:
+        """When nothing but waiting pebbles is left and none can arrive: no partner will come."""
+        pebbles = self._engine.pebbles
+        if len(self.exchange) < len(pebbles) or any(p.tasks or p.timers or not p.meetings for p in pebbles.values()):
+            return
+        for workflow in {pebble.plan.workflow.name for pebble in pebbles.values()}:
+            for answer in self.exchange.give_up(workflow, time.time()):
+                self._inbox.put(answer)
 
     def _cancelled(self, command: CancelTask) -> None:
         """Answer for a task that will never run, if the engine still waits for its end."""
@@ -154,18 +183,31 @@ class Performer:
 
     # --- handing out ----------------------------------------------------------------------------------
 
-    def _offer(self, task: Task) -> bool:
-        """Offer one task; True when it is off our hands."""
+    def _offer(self, task: Task) -> bool | str:
+        """Offer one task; True when it is off our hands, a text when it has to wait while others need not."""
+        found = self._cache.look(task)
+        if isinstance(found, str):
+            return found
+        if isinstance(found, Hit):
+            return self._end_soon(task, found.outcome(), found.stats(task))
         try:
             ready = self._dispatch.ready(task)
         except (ResolutionError, ConfigError) as error:
-            self._taken[task.id] = task
-            asyncio.get_running_loop().call_soon(self.ended, task.id, Failed(str(error)), None)
-            return True
+            return self._end_soon(task, Failed(str(error)), None)
+        if found is not None:
+            ready = found.prepared(ready, self._scheduler.serving(task.kind, task.module))
         if not self._scheduler.offer(ready):
             return False
         self._taken[task.id] = task
+        if found is not None:
+            self._cache.took(task, found)
         self._unbegun[task.kind, task.priority].add(task.id)
+        return True
+
+    def _end_soon(self, task: Task, outcome: Outcome, stats: Stats | None) -> bool:
+        """End a task that no worker needs to see."""
+        self._taken[task.id] = task
+        asyncio.get_running_loop().call_soon(self.ended, task.id, outcome, stats)
         return True
 
     def _make_way(self) -> None:
@@ -192,6 +234,7 @@ class Performer:
     def _gone(self, task: Task) -> None:
         """A taken task is over."""
         del self._taken[task.id]
+        self._cache.over(task.id)
         self._forget_unbegun(task)
         self._gate.ended(task.id)
         self._counters.ended(task)
@@ -216,11 +259,15 @@ class Performer:
         if taken is None:
             self._cleaning.ended(task, outcome)
             return
+        rows = self._cache.keep(taken, outcome, stats)
         self._gone(taken)
         if self.veil:
             outcome = self.veil.outcome(outcome)
+        if isinstance(outcome, Succeeded) and (outcome.cached or outcome.sizes):
+            outcome, stats = evolve(outcome, sizes={}), without_use(stats) if outcome.cached else stats
         self.task_over(taken, outcome, stats)
-        self._answer(taken.pebble, task, outcome, stats)
+        event = TaskEnded(taken.pebble, time.time(), task, outcome, stats)
+        self._inbox.put(event if rows is None else (rows, event))
         self._hand_out_soon()
 
     def status(self, task: str, worker: str, values: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from cryocloud_core.head.answers import Answers
 from cryocloud_core.head.assemble import Parts
 from cryocloud_core.head.batch import Batch
 from cryocloud_core.head.blobs import Blobs
+from cryocloud_core.head.cache import ResultCache
 from cryocloud_core.head.dispatch import Dispatch
 from cryocloud_core.head.feeds import Feeds
 from cryocloud_core.head.inbox import Inbox
@@ -85,7 +86,7 @@ class Running:
         self._inbox.turn = self._wheel.turn
         self._performer.after = self._look
         self._story.arrived = self._feeds.durable
-        self.watch = Watch(scheduler, parts.gate, parts.counters, telling)
+        self.watch = Watch(scheduler, parts.gate, self._performer.exchange, parts.counters, telling)
         runs = tuple(run.number for run in parts.runs.values())
         self.answers = Answers(self, parts, self._feeds, scheduler, settings.node)
         self._forgetting = Forgetting(parts.journal, Retention(settings.keep_s, settings.keep_pebbles), runs)
@@ -127,6 +128,9 @@ class Running:
             counters=parts.counters,
             dispatch=Dispatch(blobs, parts.ledger, workflows, self._settings, parts.journal.start, veil=status.veil),
             story=self._story,
+            cache=ResultCache(
+                parts.journal.reader, [] if self._settings.nocache else workflows, parts.gate.offer_again
+            ),
         )
         performer.task_over, performer.said = status.publisher.ended, status.said
         return performer
@@ -287,9 +291,12 @@ class Running:
     def _look(self) -> None:
         """After every commit: is the run complete?"""
         self._last_commit = time.monotonic()
-        if self.state != "running" or self._parts.ledger.open or len(self._inbox) or self._wheel.pending:
+        if self.state != "running" or len(self._inbox) or self._wheel.pending:
             return
-        if self._feeds.done or self._drained:
+        if self._parts.ledger.open:
+            if self._feeds.done or self._drained:
+                self._performer.part_the_lonely()
+        elif self._feeds.done or self._drained:
             self.complete = not self._feeds.failed
             self._end("stopping")
 

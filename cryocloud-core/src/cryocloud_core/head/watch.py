@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from cryocloud_core.engine.exchange import Exchange
 from cryocloud_core.engine.gate import Gate
 from cryocloud_core.errors import StateError
 from cryocloud_core.head.contexts import Contexts
@@ -29,9 +30,12 @@ IDLE_S = 2.0
 class Watch:
     """Watches a run; `blocked` says what waits for something other than a free worker."""
 
-    def __init__(self, scheduler: Scheduler, gate: Gate, counters: Counters, telling: Telling) -> None:
+    def __init__(
+        self, scheduler: Scheduler, gate: Gate, exchange: Exchange, counters: Counters, telling: Telling
+    ) -> None:
         self._scheduler = scheduler
         self._gate = gate
+        self._exchange = exchange
         self._counters = counters
         self._telling = telling
         self._waiting_since: dict[tuple[str, str, str], float] = {}
@@ -40,7 +44,8 @@ class Watch:
 
     def blocked(self) -> tuple[BlockedView, ...]:
         """Return the nodes whose tasks wait, and for what."""
-        views = [BlockedView(b.workflow, b.node, b.count, b.why) for b in self._gate.blocked()]
+        found = [*self._gate.blocked(), *self._exchange.blocked()]
+        views = [BlockedView(b.workflow, b.node, b.count, b.why) for b in found]
         unserved: dict[str, str] = {}
         for counter in self._counters.nodes():
             if counter.pending > 0 and counter.kind:

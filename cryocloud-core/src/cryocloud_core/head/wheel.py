@@ -33,7 +33,8 @@ TOLD_STATES = frozenset({"error", "timeout", "cancelled"})
 REFRESH_S = 0.2
 
 Rows = Callable[[Batch], None]
-Item = Event | Arrival | Rows
+#: a tuple is one commit, however full the turn is
+Item = Event | Arrival | Rows | tuple[Event | Rows, ...]
 
 
 @frozen(eq=False)
@@ -100,10 +101,12 @@ class Wheel:
         for item in items:
             if isinstance(item, Arrival):
                 done.append(self._arrive(item, now, batch))
-            elif callable(item):
-                item(batch)
-            elif item.pebble in self._engine.pebbles:
-                done.append(self._apply(item, batch))
+            else:
+                for each in item if isinstance(item, tuple) else (item,):
+                    if callable(each):
+                        each(batch)
+                    elif each.pebble in self._engine.pebbles:
+                        done.append(self._apply(each, batch))
         if batch:
             self._pending += 1
             self._journal.submit(batch, lambda: self._durable(done))
