@@ -178,7 +178,7 @@ def test_a_long_line_goes_on_under_its_own_text(width: int) -> None:
     shown = list(wrapped(head, lines, width))
 
     assert all(cells(line) <= max(width, cells(head) + 2) for line in shown)
-    fronts = [len(head), *[len(head) if width - len(head) >= 30 else 4] * (len(shown) - 1)]
+    fronts = [len(head), *[len(head) if width - len(head) >= 50 else 4] * (len(shown) - 1)]
     assert "".join(line[front:] for front, line in zip(fronts, shown, strict=True)) == lines[0]
 
 

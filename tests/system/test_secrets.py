@@ -191,3 +191,14 @@ def test_a_secret_that_cannot_be_read_is_an_error_that_names_its_place_only(flow
     assert ended.returncode == 1
     assert "environment variable MISSING: is not set" in ended.stdout
     assert_clean(ended.stdout + ended.stderr, "what the run printed")
+
+
+def test_a_failure_is_told_once_with_its_traceback(flow: Path) -> None:
+    """The log has one traceback for an exception and one line for the end of the node."""
+    run(flow, "cryocloud", "run", flow, "--typed", TYPED, "--listed", LISTED)
+    texts = [
+        json.loads(line)["text"] for line in run(flow, "cclog", "Flow", "--json", "--node", "raise").stdout.splitlines()
+    ]
+
+    assert len([text for text in texts if text.startswith("Traceback")]) == 1
+    assert len([text for text in texts if text.startswith("error: ")]) == 1

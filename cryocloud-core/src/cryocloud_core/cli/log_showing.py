@@ -28,7 +28,9 @@ EVERY_S: Final = 0.3
 #: a terminal this wide shows the worker too
 WIDE: Final = 120
 #: cells of a line's text below which it is not wrapped under itself
-NARROW: Final = 30
+NARROW: Final = 50
+#: cells before the further lines of a text
+INDENT: Final = 4
 STYLES: Final = {"DEBUG": "dim", "INFO": "", "WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
 
 Print = Callable[[LogRecord], None]
@@ -131,8 +133,8 @@ def _pebble(record: LogRecord) -> str:
 
 def wrapped(head: str, lines: list[str], width: int) -> Iterator[str]:
     """Yield a record's lines in at most `width` cells, its text under itself where there is room for that."""
-    indent = cells(head) if width - cells(head) >= NARROW else 4
     front = head
+    indent = cells(head) if width - cells(head) >= NARROW else INDENT
     for line in lines:
         rest = line
         while True:
@@ -141,6 +143,7 @@ def wrapped(head: str, lines: list[str], width: int) -> Iterator[str]:
             rest, front = rest[taken:], " " * indent
             if not rest:
                 break
+        front, indent = " " * INDENT, INDENT
 
 
 def _taken(text: str, room: int) -> int:

@@ -19,7 +19,7 @@ from cryocloud_core.head.settings import Told
 from cryocloud_core.head.telling import Telling
 from cryocloud_core.head.wheel import COUNTER_OF, TOLD_STATES, Done
 from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, TaskSeen
-from cryocloud_core.task import Failed, Outcome, TaskId
+from cryocloud_core.task import Outcome, TaskId
 
 
 class Story:
@@ -46,12 +46,9 @@ class Story:
             self.arrived(held)
             if self._wanted("pebble_arrived"):
                 self._tell("pebble_arrived", PebbleSeen(held.workflow, event.pebble, event.input, event.at))
-        elif isinstance(event, TaskEnded):
-            if isinstance(event.outcome, Failed) and event.outcome.trace:
-                node = TaskId.parse(event.task).node
-                self._log(held, "ERROR", event.outcome.trace.rstrip(), node, event.task)
-            if self._wanted("task_ended"):
-                self._tell("task_ended", task_seen(held, event))
+        elif isinstance(event, TaskEnded) and self._wanted("task_ended"):
+            # The traceback of a failure is in the log already: its worker told it when it happened.
+            self._tell("task_ended", task_seen(held, event))
 
     def node_settled(self, command: NodeSettled) -> None:
         """Count a node's end, and remember a failure."""
