@@ -220,6 +220,9 @@ class _Teller:
                 return self._wait_for_parts(run, through)
             case State.CANCELLING:
                 return WaitTold("its end, it was told to", through, task=run.task.id if run.task else "")
+            case _ if (meeting := self._pebble.meetings.get(self._pebble.task_id(run))) is not None:
+                missing = [parent for parent in meeting.parents if parent not in meeting.came]
+                return WaitTold(f"a pebble with msgid {meeting.message} that comes by {', '.join(missing)}", through)
             case _:
                 return WaitTold("its task", through, task=run.task.id if run.task is not None else "")
 

@@ -68,10 +68,12 @@ class Reasons:
         return f"{self._parents()}; runOn {self._run_on()}{self._held()}"
 
     def _why_blocked(self) -> str:
+        if self.pebble.given_up and self.run.cause is State.CANCELLED:
+            return f"the pebble was {self.pebble.given_up}"
         parents = self.pebble.parents_of(self.run)
         settled = all(parent.is_final for parent in parents)
         if not settled or judge(self.run, parents, self._reader()).trigger is not Trigger.BLOCK:
-            return f"the pebble was {self.pebble.given_up}" if self.pebble.given_up else "another part failed"
+            return "another part failed"
         if not any(parent.ran for parent in parents):
             return f"none of its parents ran: {self._parents()}"
         return f"{self._parents()}; runOn {self._run_on()}"
