@@ -9,7 +9,7 @@ from attrs import evolve
 
 from cryocloud_core.engine.chronicle import PARTS_TOLD, Chronicle
 from cryocloud_core.engine.engine import Engine
-from cryocloud_core.engine.explain import PebbleTold, RunTold, explain, tasks_of
+from cryocloud_core.engine.explain import PebbleTold, RunTold, WaitTold, explain, tasks_of
 from cryocloud_core.engine.pebble import State
 from cryocloud_core.engine.rendezvous import MODULE
 from cryocloud_core.graph.condition import Compare, Condition, Text, Value
@@ -239,7 +239,7 @@ def test_a_node_waits_for_the_open_task_behind_its_parents() -> None:
     assert wait is not None
     assert (wait.through, wait.task) == (("B", "A"), "1/A/1")
     assert tasks_of(story(flow)) == ("1/A/1",)
-    assert story(flow).wait == wait.__class__("its task", ("A",), "1/A/1")
+    assert story(flow).wait == WaitTold("its task", ("A",), "1/A/1")
 
 
 def test_a_join_waits_for_the_parent_that_can_be_asked_about() -> None:
@@ -335,7 +335,7 @@ def test_open_parts_tell_their_item_and_their_task() -> None:
     assert merging.open[0].scope == ".0"
     assert merging.open[0].wait is not None
     assert merging.open[0].wait.task == "1.0/M/1"
-    assert told(flow, "S").wait == told(flow, "S").wait.__class__("its parts, 1 of 3 have ended", (), "1.0/M/1")
+    assert told(flow, "S").wait == WaitTold("its parts, 1 of 3 have ended", (), "1.0/M/1")
 
 
 def test_a_folded_split_tells_how_its_parts_ended() -> None:
