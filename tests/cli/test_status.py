@@ -92,6 +92,15 @@ def test_flags_choose_values(
     assert [json.loads(line)["parameter"] for line in out(capsys, "--json", *flags)] == found
 
 
+def test_a_value_that_has_expired_is_null(published: Published, capsys: pytest.CaptureFixture[str]) -> None:
+    """A figure of a machine whose head is gone is not shown as if it were of now."""
+    values = [StatusValue("N", name, 5, NOON, expires) for name, expires in (("old", NOON), ("new", time.time() + 99))]
+    published("Wind", *values)
+
+    assert out(capsys, "N:old", "N:new") == ["null", "5"]
+    assert [line[24:] for line in out(capsys)] == ["N:new = 5", "N:old = null"]
+
+
 def test_one_value_is_asked_for_by_its_name(published: Published, capsys: pytest.CaptureFixture[str]) -> None:
     """Its value alone, for scripts; one that is not known is exit 1 with the nearest name."""
     published("Wind", *WIND)

@@ -48,11 +48,11 @@ def show_status(flags: Mapping[str, Any]) -> int:
     if flags["series"] is not None:
         return write_series(flags["series"], past(directories, _with_asked(wanted, asked)))
     if asked:
-        return show_asked(asked, present(directories), is_json=flags["json"])
+        return show_asked(asked, present(directories, time.time()), is_json=flags["json"])
     if flags["follow"]:
         return follow([Follower(each, wanted) for each in directories], is_json=flags["json"])
     if not orders:
-        show(list(filter(wanted.holds, present(directories))), is_json=flags["json"])
+        show(list(filter(wanted.holds, present(directories, time.time()))), is_json=flags["json"])
     return 0
 
 

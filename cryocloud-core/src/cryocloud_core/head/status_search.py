@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from cryocloud_core.errors import StateError
 from cryocloud_core.head.board import StatusValue
@@ -43,15 +43,23 @@ class Wanted:
         return not self.words or any(word.casefold() in name for word in self.words)
 
 
-def present(directories: Iterable[Path]) -> list[StatusValue]:
-    """Return the present values of all directories by channel and parameter, the newest of each. Raises StateError."""
+def present(directories: Iterable[Path], now: float | None = None) -> list[StatusValue]:
+    """Return the present values of all directories by channel and parameter, the newest of each. Raises StateError.
+
+    A value that had expired at `now`, when it is given, is null: its head is gone.
+    """
     newest: dict[tuple[str, str], StatusValue] = {}
     for directory in directories:
         for each in _read(directory):
             key = (each.channel, each.parameter)
             if key not in newest or newest[key].at < each.at:
                 newest[key] = each
-    return [newest[key] for key in sorted(newest)]
+    return [_aged(newest[key], now) for key in sorted(newest)]
+
+
+def _aged(each: StatusValue, now: float | None) -> StatusValue:
+    is_over = now is not None and each.expires_at is not None and each.expires_at < now
+    return evolve(each, value=None) if is_over else each
 
 
 def _read(directory: Path) -> list[StatusValue]:
