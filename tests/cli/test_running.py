@@ -55,6 +55,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, dict[str, Any]]]:
         ("--max-task-time 60", {"max_task_time_s": 60.0}),
         ("--force-inputs", {"force_inputs": True}),
         ("--reset-counters", {"reset_counters": True}),
+        ("--nocache", {"nocache": True}),
         ("--metrics-port 9090", {"metrics_port": 9090}),
         ("--loglevel warning", {"log_level": "WARNING"}),
         ("--debug", {"log_level": "DEBUG"}),
@@ -96,7 +97,7 @@ def test_the_screen_fits_where_stdout_goes(file: str, asked: list[Any]) -> None:
     assert [type(more["watcher"]).__name__ for _, more in asked] == ["JsonScreen", "LineScreen"]
 
 
-@pytest.mark.parametrize("flag", ["--address x", "--kubernetes", "--estimate", "--nocache", "--allow-stub-code"])
+@pytest.mark.parametrize("flag", ["--address x", "--kubernetes", "--estimate", "--allow-stub-code"])
 def test_what_is_not_built_is_refused(
     flag: str, file: str, asked: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

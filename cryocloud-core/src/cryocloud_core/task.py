@@ -109,6 +109,20 @@ class Upload:
 
 
 @frozen
+class Reuse:
+    """What a worker does about an earlier result: `files` are the outputs that hold paths.
+
+    `known`: there is one, with these `outputs` and the bytes of its paths in `sizes`; it ends the task at once if
+    every path is as big as it was. Otherwise the module runs and its paths are measured.
+    """
+
+    files: tuple[str, ...] = ()
+    outputs: dict[str, Any] = field(factory=dict)
+    sizes: dict[str, int] = field(factory=dict)
+    known: bool = False
+
+
+@frozen
 class Task:
     """One attempt at one node for one pebble, with everything a worker needs.
 
@@ -138,6 +152,7 @@ class Task:
     loop: str | None = None
     #: declared outputs; what `loop` returns for an empty list
     outputs: tuple[str, ...] = ()
+    reuse: Reuse | None = None
     log_level: str = "INFO"
 
 
@@ -161,9 +176,15 @@ class Stats:
 
 @frozen
 class Succeeded:
-    """The module returned progress 100; `outputs` is its return value as JSON data."""
+    """The module returned progress 100; `outputs` is its return value as JSON data.
+
+    `cached`: it did not run, the result of an earlier task was used; `sizes` are the bytes of the paths that
+    `Task.reuse` asked for.
+    """
 
     outputs: dict[str, Any] = field(factory=dict)
+    cached: bool = False
+    sizes: dict[str, int] = field(factory=dict)
 
 
 @frozen

@@ -52,8 +52,13 @@ CASES = (
         config={"Ocean.Wind.File": "w.cfg", "Root.File": "r.cfg"},
         args={"A": {"x": "w.cfg"}},
     ),
+    _key(
+        "a cache",
+        '"cache": {"args": ["src"], "expires": 60, "files": ["dst"], "lookup": true}',
+        tasks={"A": {"reuse": None}},
+        starts=("P", "A"),
+    ),
     # keys nothing executes yet
-    _key("a cache", '"cache": {"args": ["src"], "expires": 60, "files": ["dst"], "lookup": true}', awaits=("cache",)),
     _key("a machine", '"ccnode": "seer3"', awaits=("ccnode",)),
     _key("a pool of machines", '"ccnode": ["a", "b"]', awaits=("ccnode",)),
     _key("the machine of another node", '"ccnode": {"stat": "P.node"}', awaits=("ccnode",)),
@@ -143,7 +148,6 @@ CASES = (
         "a cache of a tempdir",
         '"args": {"dir": {"type": "tempdir"}}, "cache": {"args": ["dir"]}',
         "E37",
-        awaits=("cache",),
     ),
     _refused("a restriction without a colon", '"restrictions": {"P.pending": "<3"}', "E34"),
     _refused("a restriction without an operator", '"restrictions": {"W:P.pending": "3"}', "E34"),

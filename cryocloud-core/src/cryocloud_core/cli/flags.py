@@ -101,7 +101,7 @@ Output = Annotated[Path | None, _option("-o", "--output", shown="PATH", told="Wr
 Address = Annotated[str | None, _option("--address", shown="URL", hidden=True)]
 Kubernetes = Annotated[bool, _option("--kubernetes", hidden=True)]
 Estimate = Annotated[bool, _option("--estimate", hidden=True)]
-NoCache = Annotated[bool, _option("--nocache", hidden=True)]
+NoCache = Annotated[bool, _option("--nocache", told="Use no earlier result again, and keep none.")]
 AllowStubCode = Annotated[bool, _option("--allow-stub-code", hidden=True)]
 
 #: Parameter -> (flag, what is missing): refused when given.
@@ -109,6 +109,5 @@ NOT_YET: Final = {
     "address": ("--address", "schedulers of other machines"),
     "kubernetes": ("--kubernetes", "the kubernetes scheduler"),
     "estimate": ("--estimate", "estimates from past runs"),
-    "nocache": ("--nocache", "the result cache"),
     "allow_stub_code": ("--allow-stub-code", "serviceURL"),
 }

@@ -62,7 +62,7 @@ def settings_of(flags: Mapping[str, Any]) -> RunSettings:
     from cryocloud_core.head.settings import RunSettings
 
     same = (
-        "state_dir once fresh workers admin_workers gpus node force_inputs reset_counters metrics_port".split()  # noqa: SIM905
+        "state_dir once fresh workers admin_workers gpus node force_inputs reset_counters nocache metrics_port".split()  # noqa: SIM905
     )
     return RunSettings(
         **{name: flags[name] for name in same},

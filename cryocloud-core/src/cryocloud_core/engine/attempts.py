@@ -38,7 +38,7 @@ def read(pebble: Pebble, run: NodeRun, event: TaskEnded) -> Ending:
     if run.state is State.CANCELLING:
         return _failure(Trigger.STOPPED, pebble.given_up or "cancelled")
     match outcome:
-        case Succeeded(outputs):
+        case Succeeded(outputs=outputs):
             return Ending(Trigger.SUCCEEDED, outputs)
         case Cancelled(why):
             return _failure(Trigger.STOPPED, why)

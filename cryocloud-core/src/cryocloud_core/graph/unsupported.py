@@ -36,7 +36,6 @@ def names_remote_file(argument: Argument) -> bool:
 
 #: What a message calls it -> (the key where it stands, whether a node asks for it).
 REFUSED: Final[dict[str, tuple[str, Callable[[Node], bool]]]] = {
-    "restrictions": ("restrictions", lambda node: bool(node.restrictions)),
     "ccnode": ("ccnode", _has_machine),
     "docker": ("docker", lambda node: node.placement.docker is not None),
     "image": ("image", lambda node: node.placement.image is not None),

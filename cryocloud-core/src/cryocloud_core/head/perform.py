@@ -77,6 +77,7 @@ class Performer:
         self._counters = counters
         self._dispatch = dispatch
         self._cache = cache
+        cache.offer_again = self._offer_again
         self._story = story
         self._cleaning = Cleaning(scheduler, self._cleaned, story.clean_up_failed)
         self._taken: dict[str, Task] = {}
@@ -209,6 +210,11 @@ class Performer:
         self._taken[task.id] = task
         asyncio.get_running_loop().call_soon(self.ended, task.id, outcome, stats)
         return True
+
+    def _offer_again(self, tasks: Iterable[str]) -> None:
+        """Offer tasks again that were passed over."""
+        self._gate.offer_again(tasks)
+        self._hand_out_soon()
 
     def _make_way(self) -> None:
         """Take back what waits at a worker with a lower priority than the next task: it would wait behind it."""

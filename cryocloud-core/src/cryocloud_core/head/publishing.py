@@ -92,7 +92,7 @@ class Publisher:
 
     def ended(self, task: Task, outcome: Outcome, stats: Stats | None) -> None:
         """A task is over."""
-        if stats is None:
+        if stats is None or (isinstance(outcome, Succeeded) and outcome.cached):
             return
         mean = self._means.get((task.workflow, task.node))
         if mean is None:

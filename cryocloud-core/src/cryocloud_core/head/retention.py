@@ -1,4 +1,4 @@
-"""Forgetting finished pebbles, a few at a time and only when nothing else is to be done.
+"""Forgetting finished pebbles and expired results, a few at a time and only when nothing else is to be done.
 
 Laws: keys of arrivals stay, so that a file seen is never taken for a new one; unfinished and quarantined
 pebbles are never touched; one step is short enough for a commit to wait for.
@@ -14,6 +14,7 @@ from attrs import frozen
 
 #: pebbles that one step forgets
 STEP = 200
+_FORGET_CACHED = "DELETE FROM cached WHERE key IN (SELECT key FROM cached WHERE expires_at <= ? LIMIT ?)"
 
 
 @frozen
@@ -37,6 +38,7 @@ class Retention:
             pebbles,
         )
         connection.execute(f"DELETE FROM pebbles WHERE pebble IN ({marks})", pebbles)  # noqa: S608
+        connection.execute(_FORGET_CACHED, (time.time(), STEP))
         return len(pebbles)
 
     def _old(self, connection: sqlite3.Connection) -> list[int]:

@@ -128,9 +128,7 @@ class Running:
             counters=parts.counters,
             dispatch=Dispatch(blobs, parts.ledger, workflows, self._settings, parts.journal.start, veil=status.veil),
             story=self._story,
-            cache=ResultCache(
-                parts.journal.reader, [] if self._settings.nocache else workflows, parts.gate.offer_again
-            ),
+            cache=ResultCache(parts.journal.reader, [] if self._settings.nocache else workflows),
         )
         performer.task_over, performer.said = status.publisher.ended, status.said
         return performer

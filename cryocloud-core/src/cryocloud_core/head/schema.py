@@ -15,7 +15,13 @@ from typing import Final
 from cryocloud_core.errors import StateError
 from cryocloud_core.head.database import unusable
 
-VERSION: Final = 1
+VERSION: Final = 2
+
+#: since format 2: results that may be used again, with their machine, worker, outputs and file sizes in `body`
+_CACHED: Final = (
+    "CREATE TABLE cached (key TEXT PRIMARY KEY, at REAL NOT NULL, expires_at REAL, body TEXT NOT NULL)",
+    "CREATE INDEX cached_until ON cached (expires_at) WHERE expires_at IS NOT NULL",
+)
 
 TABLES: Final = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -111,7 +117,7 @@ END;
 """
 
 #: version -> the statements that lead from it to the next one
-MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {}
+MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {1: _CACHED}
 
 
 def prepare(
@@ -124,7 +130,7 @@ def prepare(
     try:
         found = _version_of(connection)
         if found == 0:
-            _run(connection, [*_statements(TABLES), _mark(version)])
+            _run(connection, [*_statements(TABLES), *_CACHED, _mark(version)])
         elif found > version:
             raise StateError(
                 f"the journal was written by a newer CryoCloud (format {found}, this one knows {version})",

@@ -66,6 +66,8 @@ class RunSettings:
     keep_pebbles: int = 100_000
     #: forget which arrivals with a key were seen
     force_inputs: bool = False
+    #: use no earlier result again, and keep none
+    nocache: bool = False
     #: zero the counters of completed and failed tasks
     reset_counters: bool = False
     #: serve `/metrics` on this port of loopback; 0 takes any free one

@@ -112,6 +112,10 @@ class LocalScheduler(Scheduler):
         flag = {"normal": "--workers", "admin": "--admin-workers", "gpu": "--gpus"}.get(kind, "")
         return f"no {'GPU' if kind == 'gpu' else kind} worker" + (f" (see {flag})" if flag else "")
 
+    def serving(self, kind: str, module: str) -> tuple[str, ...]:  # noqa: ARG002 - every module is here
+        """Return this machine, if tasks of this kind run on it."""
+        return (self._settings.machine,) if self._pool.limits.get(kind, 0) > 0 else ()
+
     async def stop(self, grace_s: float) -> None:
         """Wait up to `grace_s` for begun tasks, then kill; nothing is alive afterwards; a second call waits no more."""
         if self._stopping:
@@ -265,6 +269,6 @@ class LocalScheduler(Scheduler):
 def _outcome(data: dict[str, Any]) -> Outcome:
     """Read an outcome; by far the most are a success, whose outputs are plain data."""
     if data["type"] == "Succeeded":
-        return Succeeded(data.get("outputs", {}))
+        return Succeeded(data.get("outputs", {}), data.get("cached", False), data.get("sizes", {}))
     read: Callable[[Any, Any], Outcome] = from_data
     return read(data, Outcome)

@@ -116,6 +116,13 @@ class Scheduler(ABC):
     def unserved(self, kind: str) -> str:
         """Return why no worker will ever take tasks of this kind (`no GPU worker`), empty when one will."""
 
+    def serving(self, kind: str, module: str) -> tuple[str, ...]:  # noqa: ARG002 - for schedulers that know more
+        """Return the machines with a worker that takes tasks of this kind and has this module, by name.
+
+        A machine where such a worker would be started on demand counts.
+        """
+        return tuple(sorted({worker.machine for worker in self.workers() if worker.kind == kind}))
+
     @abstractmethod
     async def stop(self, grace_s: float) -> None:
         """Wait up to `grace_s` for running tasks to end by themselves, then kill; nothing is alive afterwards.

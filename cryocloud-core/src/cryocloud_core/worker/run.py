@@ -31,6 +31,7 @@ from cryocloud_core.worker.capture import Capture
 from cryocloud_core.worker.contract import CancelFlag, TaskStatus, TaskWorker, WorkerConfig
 from cryocloud_core.worker.current import Current
 from cryocloud_core.worker.module import DeclinedError, ModuleInUse, Ready, stop_hook
+from cryocloud_core.worker.reuse import measured, still_there
 from cryocloud_core.worker.strays import has_children, kill_children
 from cryocloud_core.worker.usage import Usage
 from cryocloud_core.worker.world import World
@@ -95,6 +96,8 @@ class Runner:
 
     def _outcome(self, current: Current, worker: TaskWorker) -> Outcome:
         task = current.task
+        if task.reuse is not None and still_there(task.reuse):
+            return Succeeded(task.reuse.outputs, cached=True)
         try:
             ready = self._taken(task.code)
             args = self._staged(task)
@@ -144,7 +147,8 @@ class Runner:
             self.scribe.write("WARNING", f"returned {returned.wrapped}, not a map; it is wrapped as 'result'")
         if returned.error:
             return Failed(returned.error, returned.outputs)
-        return Succeeded(returned.outputs)
+        sizes = {} if task.reuse is None else measured(returned.outputs, task.reuse.files)
+        return Succeeded(returned.outputs, sizes=sizes)
 
     def _failed(self, error: BaseException) -> Failed:
         """Tell the traceback to the log and return the task's end."""
