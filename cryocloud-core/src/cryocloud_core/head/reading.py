@@ -28,5 +28,9 @@ def open_journal(directory: Path) -> sqlite3.Connection:
     found = 0 if row is None else int(row[0])
     if found != VERSION:
         connection.close()
-        raise StateError(f"the journal has format {found}, this version reads {VERSION}", place=str(path))
+        raise StateError(
+            f"the journal has format {found}, this version of CryoCloud reads {VERSION}",
+            place=str(path),
+            remedy="the next start of its run brings it up to date" if found < VERSION else "use the newer version",
+        )
     return connection

@@ -1,0 +1,231 @@
+"""Operating a run from outside with the real program: each cause of waiting made for real, and told by `explain`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CRYOCLOUD, Place, Result, Started
+
+from cryocloud_core.cli.main import invoke
+
+pytestmark = pytest.mark.system
+
+#: an input that makes `n` pebbles, with names that want to harm, and stays if it is told to
+FEED = """
+ccmodule = {"inputs": {"n": "pebbles", "stay": "for ever"}, "outputs": {"path": "a name"}, "input_type": "singlerun"}
+
+def start(handler, args, stop_event):
+    pebbles = [handler.onAdd({"path": f"/data/\\x1b[31m\\u202e{number}.nc"}) for number in range(args["n"])]
+    handler.accepted(pebbles[-1])
+    if args.get("stay"):
+        stop_event.wait()
+"""
+#: a module that always fails
+BAD = """
+ccmodule = {"inputs": {}, "outputs": {}}
+
+def process_task(worker, task, cancel_event):
+    raise RuntimeError("no \\x1b]0;owned\\x07 such band\\nsecond line")
+"""
+
+
+def feed(pebbles: int, *, stay: bool = False) -> dict[str, Any]:
+    """Return the input node."""
+    return {"module": "feed", "name": "In", "downstreamOf": ["entry"], "args": {"n": pebbles, "stay": stay}}
+
+
+def step(name: str, parent: str = "In", **more: Any) -> dict[str, Any]:
+    """Return a node that waits for its file if its arguments say so."""
+    return {"module": "step", "name": name, "downstreamOf": [parent], **more}
+
+
+def workflow(place: Place, *nodes: dict[str, Any], name: str = "flow") -> Path:
+    """Write a workflow of these nodes alone."""
+    place.module("feed", FEED)
+    place.module("bad", BAD)
+    path = place.folder / f"{name}.json"
+    path.write_text(json.dumps({"workflow": {"name": name, "description": "A test.", "nodes": nodes}}))
+    return path
+
+
+def cc(place: Place, *words: object, state: Path | None = None) -> Result:
+    """Run another command on the run of this place, in this process: it is started often."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = invoke([*map(str, words), "--state-dir", str(state or place.state)])
+    return Result(status, out.getvalue(), err.getvalue())
+
+
+def section(text: str, node: str) -> str:
+    """Return what `explain` says of one node."""
+    found = [part for part in text.split("\n\n") if re.match(rf"{re.escape(node)}( \(|:)", part)]
+    assert len(found) == 1, text
+    return found[0]
+
+
+def explained(place: Place, pebble: int, node: str, state: Path | None = None) -> str:
+    """Return what `explain` says of a node of a pebble."""
+    result = cc(place, "explain", pebble, state=state)
+    assert result.status == 0, result.err
+    return section(result.out, node)
+
+
+@pytest.fixture
+def waiting(place: Place) -> tuple[Place, Started]:
+    """Give a run in which every cause of waiting is there: one worker, two pebbles."""
+    place.workers = 1
+    flow = workflow(
+        place,
+        feed(2),
+        step("Bad", module="bad", priority=100, retry={"times": 1, "delay": 900}),
+        step("Hold", priority=95, max_parallel=1, args={"wait": True}),
+        step("High", priority=90),
+        step("Low", priority=10),
+        step("Gpu", gpu=True),
+        step("After", "Hold", args={"before": {"output": "Hold.value"}}),
+        step("Mop", deferred=True),
+    )
+    started = place.start("--gpus", "0", flow)
+    place.await_trace("begin Hold 1")
+    place.until(lambda: explained(place, 2, "Bad").startswith("Bad (bad): backoff"), "pebble 2 never failed")
+    return place, started
+
+
+def test_every_cause_of_waiting_is_told_with_its_holder(waiting: tuple[Place, Started]) -> None:
+    """max_parallel, priority, no worker of the class, backoff, a parent, the main phase, then the suspended run."""
+    place, started = waiting
+    first, second = cc(place, "explain", 1).out, cc(place, "explain", 2).out
+
+    assert section(first, "Hold").startswith("Hold (step): running\n")
+    assert re.search(r"attempt 1: runs on worker \S+ since \d+ s", section(first, "Hold"))
+    held = r"max_parallel: 1 of 1 are running, held by pebble 1 Hold \(on \S+ since \d+ s\)"
+    assert re.search(rf"attempt 1: waits for {held}", section(second, "Hold"))
+    assert re.search(rf"waits for Hold: {held}", section(second, "After"))
+    assert re.search(r"waits for Hold: runs on worker \S+ since \d+ s", section(first, "After"))
+    higher = r"waits for a higher priority: pebble 1 High \(priority 90, this one has 10\) goes first, 2 ahead in all"
+    assert re.search(higher, section(first, "Low"))
+    busy = r"waits for a free normal worker: 1 of 1 are busy, \S+ with pebble 1 Hold \(.*\); it is next"
+    assert re.search(busy, section(first, "High"))
+    assert "waits for a worker that may take it: no GPU worker (see --gpus)" in section(first, "Gpu")
+    assert re.search(r"waits for attempt 2; due \d\d:\d\d:\d\d, in 9:\d\d", section(first, "Bad"))
+    assert "waits for the main phase, behind it" in section(first, "Mop")
+    assert_harmless(first + second)
+
+    command = [CRYOCLOUD, "stop", "--state-dir", str(place.state)]
+    stopped = subprocess.run(command, capture_output=True, text=True, env=place.environment, check=True)
+    assert stopped.stdout.startswith("suspending: waiting for 1 running task; 2 open pebbles wait for the next start")
+    suspended = "the run is suspended: nothing is handed out, the next start goes on"
+    assert suspended in explained(place, 1, "Low")
+    place.allow("Hold")
+    assert started.end().status == 128 + signal.SIGTERM
+
+    told = cc(place, "explain", 1).out
+    assert "attempt 1: no head runs: the next start goes on with it" in section(told, "Low")
+    assert "Hold (step): success" in section(told, "Hold")
+    listed = cc(place, "pebbles").out
+    assert listed.endswith("2 open, 0 done, 0 of them failed; no head runs, the next start goes on with them\n")
+    for command in ("cancel", "retry"):
+        refused = cc(place, command, 1)
+        assert refused.status == 3
+        assert "no head runs here; start the run" in refused.err
+    assert "--fresh or --resume=drop" in cc(place, "cancel", "--all").err
+    assert "no head runs here" in cc(place, "drain").err
+
+
+def assert_harmless(text: str) -> None:
+    """Nothing in it moves the cursor, colours or turns a line around."""
+    assert "owned" in text
+    assert "\\x1b" in text or "\\u001b" in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+
+
+def test_a_full_disk_is_told_as_what_everything_waits_for(place: Place) -> None:
+    """The state directory's disk is full: tasks that end cannot be written, and `explain` says so."""
+    disk = place.folder / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted")
+    try:
+        flow = workflow(place, feed(1), step("Hold", args={"wait": True}), step("After", "Hold"))
+        started = place.start(flow, state=disk / "state")
+        place.await_trace("begin Hold 1")
+        ballast = disk / "ballast"
+        with ballast.open("wb", buffering=0) as file:
+            for size in (1 << 20, 1 << 12, 512):
+                try:
+                    while file.write(b"\0" * size):
+                        pass
+                except OSError:
+                    continue
+        place.allow("Hold")
+        started.await_line("the run pauses")
+        told = explained(place, 1, "After", disk / "state")
+        assert re.search(r"waits for Hold: the run pauses: .*the disk is full", told), told
+
+        ballast.unlink()
+        assert started.end().status == 0
+        assert explained(place, 1, "After", disk / "state").startswith("After (step): success")
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_cancel_retry_and_drain_steer_a_run(place: Place) -> None:
+    """Pebble 1 is given up, goes again as 3; the drained run ends by what its pebbles came to."""
+    flow = workflow(place, feed(2, stay=True), step("Hold", args={"wait": True, "before": {"output": "In.path"}}))
+    started = place.start(flow)
+    place.until(lambda: place.trace().count("begin Hold 1") == 2, "two steps never began")
+
+    assert cc(place, "cancel", 1).out == "given up: pebble 1\n"
+    place.until(lambda: "1 open, 1 done, 1 of them failed" in cc(place, "pebbles").out, "pebble 1 did not end")
+    assert "Hold (step): cancelled" in explained(place, 1, "Hold")
+    assert cc(place, "retry", 1).out == "pebble 1 goes again as pebble 3\n"
+    assert cc(place, "cancel", 1, 99).status == 1
+    assert "a retry of pebble 1" in cc(place, "explain", 3).out
+    assert cc(place, "drain").out == "draining: 2 open pebbles to finish\n"
+    place.allow("Hold")
+    assert started.end().status == 1
+
+    listed = [json.loads(line) for line in cc(place, "pebbles", "--all", "--json").out.splitlines()]
+    assert [(row["pebble"], row["result"], row["retry_of"]) for row in listed] == [
+        (1, "cancelled", 0),
+        (2, "success", 0),
+        (3, "success", 1),
+    ]
+    same = [json.loads(cc(place, "explain", pebble, "--json").out)["told"]["nodes"][1]["args"] for pebble in (1, 3)]
+    assert same[0] == same[1]
+
+
+def test_workflows_of_one_head_share_its_gate_its_workers_and_its_socket(place: Place) -> None:
+    """One worker for both; each is listed by its name; one failed pebble makes the exit code 1."""
+    place.workers = 1
+    one = workflow(place, feed(1), step("A", args={"wait": True}), name="one")
+    bad = step("Bad", "B", module="bad")
+    two = workflow(place, feed(1), step("B", args={"wait": True}), bad, name="two")
+    started = place.start(one, two)
+    place.until(lambda: len(cc(place, "pebbles", "--json").out.splitlines()) == 2 and place.trace(), "nothing began")
+
+    rows = [json.loads(line) for line in cc(place, "pebbles", "--json").out.splitlines()]
+    numbers = {row["workflow"]: row["pebble"] for row in rows}
+    assert set(numbers) == {"one", "two"}
+    # Which input was quicker is chance; the other one's node waits for the one worker.
+    runs, waits = ("A", "B") if place.trace() == ["begin A 1"] else ("B", "A")
+    holder, waiter = (numbers["one" if node == "A" else "two"] for node in (runs, waits))
+    assert f"with pebble {holder} {runs} (on " in explained(place, waiter, waits)
+    only = [json.loads(line) for line in cc(place, "pebbles", "two", "--json").out.splitlines()]
+    assert [row["workflow"] for row in only] == ["two"]
+
+    place.allow("A")
+    place.allow("B")
+    assert started.end().status == 1
+    failed = [json.loads(line) for line in cc(place, "pebbles", "--failed", "--json").out.splitlines()]
+    assert [row["pebble"] for row in failed] == [numbers["two"]]
