@@ -124,6 +124,8 @@ def test_a_workflow_is_named_by_name_by_file_or_by_its_state_directory(
     assert [line.split("INFO")[1].strip() for line in out(capsys)] == ["Wind/A: of wind", "Ice 1/B: of ice"]
     assert ["of wind" in line for line in out(capsys, "Wind")] == [True]
     assert ["of ice" in line for line in out(capsys, str(file))] == [True]
+    assert ["of ice" in line for line in out(capsys, "Ice 1")] == [True]
+    assert out(capsys, "Ice/1") == []
     assert ["of elsewhere" in line for line in out(capsys, "--state-dir", str(other))] == [True]
 
 

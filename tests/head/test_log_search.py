@@ -99,3 +99,14 @@ def test_records_are_found_while_they_are_written(tmp_path: Path) -> None:
 
     assert (tmp_path / "records.1.db").exists()
     assert [int(each.at) for each in seen] == list(range(1, 401, 2))
+
+
+def test_what_a_file_was_put_aside_with_is_not_missed(tmp_path: Path) -> None:
+    """A record written just before the change of files is seen, then those after it, each once."""
+    write(tmp_path, record(1))
+    follower = Follower(tmp_path, Wanted())
+    write(tmp_path, record(2), rotate_bytes=1)
+    write(tmp_path, record(3))
+
+    assert [int(each.at) for each in follower.fresh()] == [2, 3]
+    assert follower.fresh() == []

@@ -205,3 +205,13 @@ def test_a_directory_of_somebody_else_is_not_read(tmp_path: Path, monkeypatch: p
 
     assert foreign.follow(["A"]) == []
     foreign.stop()
+
+
+def test_a_file_put_aside_inherits_no_old_log(tmp_path: Path) -> None:
+    """What an earlier file left beside its name goes with it."""
+    file = Rotating(tmp_path / "a.db", "CREATE TABLE IF NOT EXISTS t (x TEXT);", 1)
+    (tmp_path / "a.1.db-wal").write_bytes(b"of an older file")
+    assert file.rotate()
+    file.close()
+
+    assert not (tmp_path / "a.1.db-wal").exists() or (tmp_path / "a.1.db-wal").stat().st_size == 0

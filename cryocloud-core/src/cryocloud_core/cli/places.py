@@ -39,7 +39,7 @@ def _named(word: str) -> Path | None:
     if word.endswith(".json") and Path(word).is_file():
         return default_state_dir(draft_of(word).name)
     directory = default_state_dir(word)
-    return directory if word == directory.name and is_state_dir(directory) else None
+    return directory if word.replace(" ", "_") == directory.name and is_state_dir(directory) else None
 
 
 def _existing(directory: Path, what: str) -> Path:
