@@ -91,7 +91,9 @@ def disturb(run: RunProcess, report: Report) -> None:
     run.allow(0)
     run.start()
     while todo and not report.breaches:
-        run.allow(report.plan.backlog + report.plan.pebbles * (total - len(todo)) // total)
+        due = report.plan.backlog + report.plan.pebbles * (total - len(todo)) // total
+        # The last pebble is held back: without it the run would be done, and end.
+        run.allow(min(due, report.plan.pebbles - 1))
         await_moment(run, chance)
         if run.wait(0) is not None:
             unexpected_end(run, report)
