@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from attrs import define, field
 
 from cryocloud_core.engine.commands import Command, NodeSettled, StartTask
+from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Context, Event, PebbleArrived, TaskEnded
 from cryocloud_core.engine.pebble import FAILURES, NodeRun, Pebble, State
 from cryocloud_core.task import Cancelled, Declined, Failed, Lost, Outcome, Succeeded, Task, TaskId, TimedOut
@@ -20,6 +21,13 @@ from cryocloud_core.task import Cancelled, Declined, Failed, Lost, Outcome, Succ
 PARTS_TOLD = 10
 
 _Key = tuple[str, str]
+
+
+class Keeping(Engine):
+    """An engine that lets go of nothing: a closed pebble is there to be told."""
+
+    def forget(self, pebble: int) -> None:
+        """Keep it."""
 
 
 @define(eq=False)

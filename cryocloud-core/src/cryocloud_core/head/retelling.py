@@ -15,8 +15,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
-from cryocloud_core.engine.chronicle import Chronicle
-from cryocloud_core.engine.engine import Engine
+from cryocloud_core.engine.chronicle import Chronicle, Keeping
 from cryocloud_core.engine.events import Context, Event, PebbleArrived, WorkflowReplaced
 from cryocloud_core.engine.explain import PebbleTold, RunTold, explain
 from cryocloud_core.engine.pebble import Pebble
@@ -79,13 +78,6 @@ def _retell(connection: sqlite3.Connection, pebble: int) -> Story:
     )
 
 
-class _Keeping(Engine):
-    """An engine that lets go of nothing: a closed pebble is there to be told."""
-
-    def forget(self, pebble: int) -> None:
-        """Keep it."""
-
-
 class _Replay:
     """An engine for one pebble, fed from the journal."""
 
@@ -94,7 +86,7 @@ class _Replay:
         self.chronicle = Chronicle()
         self.contexts: dict[int, Context] = {}
         self._connection = connection
-        self._engine = _Keeping()
+        self._engine = Keeping()
         self._known: set[str] = set()
 
     def pebble(self, pebble: int) -> str:

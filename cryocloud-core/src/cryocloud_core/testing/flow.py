@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Self
 
+from cryocloud_core.engine.chronicle import Chronicle, Keeping
 from cryocloud_core.engine.commands import CleanUp, Command, FinishPebble, NodeSettled, Note, SetTimer, StartTask
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import (
@@ -20,6 +21,7 @@ from cryocloud_core.engine.events import (
     TaskEnded,
     TimerFired,
 )
+from cryocloud_core.engine.explain import PebbleTold, RunTold, explain
 from cryocloud_core.graph.refs import Argument, Literal
 from cryocloud_core.graph.workflow import Node, NodeKind, Workflow
 from cryocloud_core.task import Code, Failed, Outcome, Preparation, StagingKind, Stats, Succeeded, Task, TaskId
@@ -156,6 +158,20 @@ class Flow:
         assert again == self.commands
         assert engine.owed() == self.engine.owed()
         return engine
+
+    def story(self, pebble: int = 1) -> PebbleTold:
+        """Return the story of a pebble, open or closed, as `cryocloud explain` tells it."""
+        engine, chronicle = Keeping(), Chronicle()
+        engine.add_workflow("digest", self.workflow)
+        for event in self.events:
+            commands = engine.apply(event, self.context)
+            if event.pebble == pebble:
+                chronicle.note(engine.pebbles[pebble], event, self.context, commands)
+        return explain(engine.pebbles[pebble], chronicle)
+
+    def told(self, name: str, scope: str = "", pebble: int = 1) -> RunTold:
+        """Return the story of one node; `scope` is empty or `#1` for a handler's first firing."""
+        return next(run for run in self.story(pebble).nodes if run.node == name and run.scope == scope)
 
     def _new_engine(self) -> Engine:
         engine = Engine()
