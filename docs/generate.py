@@ -1,21 +1,26 @@
-"""Writes the pages of docs/reference that are drawn from the code.
+"""Writes the pages of docs/reference that are drawn from the code, and the drawn parts of the one that is written.
 
-Laws: a page is a function of the code alone, so that a test can compare it with what is committed; what a page
-says about a hook or an error is that thing's own docstring.
+Laws: what is drawn is a function of the code alone, so that a test can compare it with what is committed; what a
+page says about a hook or an error is that thing's own docstring; text outside the marks of a drawn part is the
+author's and stays as it is.
 """
 
 from __future__ import annotations
 
 import inspect
+import os
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import FunctionType
+from typing import Final
 
 from cryocloud_core import errors
 from cryocloud_core.cli.reference import cli_page, json_page
 from cryocloud_core.cli.status_reference import status_page
-from cryocloud_core.graph.reference import language_page, problems_page
+from cryocloud_core.engine.reference import state_blocks
+from cryocloud_core.graph.reference import language_blocks, problems_page
 from cryocloud_core.sdk import hookspecs
 
 HERE = Path(__file__).resolve().parent / "reference"
@@ -69,6 +74,24 @@ def errors_page() -> str:
     return "\n\n".join([front, *map(describe_error, error_classes())]) + "\n"
 
 
+#: A drawn part of a written page: its name, then what stands between the marks.
+DRAWN: Final = re.compile(r"(<!-- drawn: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def language_page() -> str:
+    """Return the page of the language as it is written, with its drawn parts drawn anew.
+
+    Raises:
+        ValueError: the page lacks the marks of a drawn part, or has marks that nothing is drawn for.
+    """
+    blocks = {**language_blocks(), **state_blocks()}
+    text = (HERE / "language.md").read_text(encoding="utf-8")
+    marked = [found[2] for found in DRAWN.finditer(text)]
+    if sorted(marked) != sorted(blocks):
+        raise ValueError(f"language.md: its drawn parts are {sorted(marked)}, expected {sorted(blocks)}")
+    return DRAWN.sub(lambda found: f"{found[1]}\n{blocks[found[2]]}\n\n{found[3]}", text)
+
+
 #: Each page's file name and what draws it; another page is added here.
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
@@ -76,7 +99,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "findings.md": partial(problems_page, NOTE),
     "hooks.md": hooks_page,
     "json-lines.md": json_page,
-    "language.md": partial(language_page, NOTE),
+    "language.md": language_page,
     "status.md": status_page,
 }
 
@@ -85,7 +108,10 @@ def main() -> None:
     """Write every page."""
     HERE.mkdir(exist_ok=True)
     for name, draw in PAGES.items():
-        (HERE / name).write_text(draw(), encoding="utf-8")
+        # A page is replaced whole: somebody may be reading it to draw its parts.
+        draft = HERE / f".{name}.{os.getpid()}"
+        draft.write_text(draw(), encoding="utf-8")
+        draft.replace(HERE / name)
 
 
 if __name__ == "__main__":

@@ -9,33 +9,33 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import attrs
+
 from cryocloud_core.graph import expression
 from cryocloud_core.graph.problems import CATALOGUE, STRICT
 from cryocloud_core.graph.schema import KEYS, language_schema
 from cryocloud_core.graph.settings import NODE_KEYS, SETTINGS
 from cryocloud_core.graph.unsupported import REFUSED
+from cryocloud_core.graph.workflow import Node, Placement
 
 
-def language_page(note: str) -> str:
-    """Return the page of every key a workflow may hold; `note` stands below its title."""
+def language_blocks() -> dict[str, str]:
+    """Return the drawn parts of the language's page by name: its tables of keys, the grammar of conditions."""
     definitions = language_schema()["$defs"]
-    parts = [
-        "# The workflow language",
-        note,
-        _WORKFLOW,
-        _properties(definitions["workflow"]["properties"]),
-        "## Options\n\nEach entry of `options` becomes a flag of `cryocloud run FILE`.",
-        _properties(definitions["option"]["properties"]),
-        _NODES,
-        _table(("key", "meaning", "module default", "old spellings"), _node_rows()),
-        "Checked in full and refused (E38) until something executes it: " + ", ".join(_refused()) + ".",
-        _ARGUMENTS,
-        _properties(definitions["source"]["properties"]),
-        "## Conditions\n\nThe text of a `runIf`:",
-        f"```\n{_grammar()}\n```",
-        _CONDITIONS,
-    ]
-    return "\n\n".join(parts) + "\n"
+    retry, post = definitions["retry"]["anyOf"][1], definitions["post"]["anyOf"][0]
+    return {
+        "workflow keys": _properties(definitions["workflow"]["properties"]),
+        "option keys": _properties(definitions["option"]["properties"]),
+        "node keys": _table(("key", "takes", "without it", "meaning"), _node_rows()),
+        "old spellings": ", ".join(_old_spellings()),
+        "argument keys": _properties(definitions["source"]["properties"]),
+        "retry keys": _properties(retry["properties"]),
+        "cache keys": _properties(definitions["cache"]["properties"]),
+        "post keys": _properties(post["properties"]),
+        "condition grammar": f"```\n{_grammar()}\n```",
+        "module defaults": ", ".join(f"`{key}`" for key, row in SETTINGS.items() if row.in_defaults),
+        "refused keys": _refused(),
+    }
 
 
 def problems_page(note: str) -> str:
@@ -56,32 +56,6 @@ def problems_page(note: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-_WORKFLOW = """\
-A document is a JSON object `{"workflow": {…}}` in UTF-8. Keys are matched exactly; one that differs only in case, `_`
-or `-` is used with a warning, an unknown one is ignored with a warning. Control booleans may be written as
-true/false, yes/no or 1/0, as text too.
-
-## Workflow"""
-
-_NODES = """\
-## Nodes
-
-A node's own key wins over its module's default, that one over the language's. Nodes without a name are called after
-their module, `work`, `work-2` and so on; children run after the node that encloses them."""
-
-_ARGUMENTS = """\
-## Arguments
-
-An argument is a value, delivered as it stands, or a map with exactly one source and any modifiers. A map without a
-source is data, unless it holds nothing but modifiers and its `type` is one of those below. In `Node.key` the node is
-the longest name that fits; `parent` is the node before this one. What yields nothing is the default, else null."""
-
-_CONDITIONS = """\
-Values count as the text that `str()` gives. `==` and `!=` compare numbers if a side is written as a number and both are
-numbers; `<`, `<=`, `>` and `>=` compare numbers and do not hold, with a warning, if a side is none. A bare value does
-not hold if its text is empty, `False`, `false`, `None` or `0`."""
-
-
 def _properties(properties: Mapping[str, Mapping[str, Any]]) -> str:
     modern = {key: schema for key, schema in properties.items() if not schema.get("deprecated")}
     given = ((f"`{key}`", schema.get("description", "")) for key, schema in modern.items())
@@ -89,14 +63,66 @@ def _properties(properties: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def _node_rows() -> Iterator[tuple[str, ...]]:
-    for key, (meaning, _) in KEYS.items():
-        old = ", ".join(f"`{alias}`" for alias, name in NODE_KEYS.aliases.items() if name == key)
-        yield f"`{key}`", meaning, "yes" if key in SETTINGS and SETTINGS[key].in_defaults else "", old
+    for key, (meaning, schema) in sorted(KEYS.items()):
+        yield f"`{key}`", " or ".join(dict.fromkeys(_takes(schema))), _without(key), meaning
 
 
-def _refused() -> Iterator[str]:
-    for name, (key, _) in REFUSED.items():
-        yield f"`{name}`" if name == key else name
+def _takes(schema: Mapping[str, Any]) -> Iterator[str]:
+    """Yield in words what a schema takes; how else a number may be written is said once for all keys."""
+    if "$ref" in schema:
+        yield _REFERRED.get(schema["$ref"].rpartition("/")[2], "map")
+        return
+    if schema.get("anyOf", [{}])[0].get("type") == "boolean":
+        yield "boolean"
+        return
+    for part in schema.get("anyOf", (schema,)):
+        kinds = part.get("type", "text")
+        if part is not schema:
+            yield from _takes(part)
+        else:
+            yield from (_KINDS[kind] for kind in (kinds if isinstance(kinds, list) else [kinds]))
+
+
+_KINDS = {"string": "text", "integer": "number", "number": "number", "array": "list", "object": "map", "null": "null"}
+_KINDS |= {"text": "text"}
+_REFERRED = {"source": "source", "retry": "number or map", "post": "list or map"}
+
+
+def _without(key: str) -> str:
+    """Return what holds for a node that neither has a key nor a module with a default for it; empty for nothing."""
+    for holder in (Placement, Node):
+        for field in attrs.fields(holder):
+            if field.name == _FIELDS.get(key, spelling(key)):
+                return _shown(field.default)
+    return "the module's" if key in ("depends", "provides") else "false" if key in ("global", "gpu") else ""
+
+
+_FIELDS = {"type": "kind", "runOnHead": "on_head"}
+
+
+def spelling(key: str) -> str:
+    """Return a key of the language as fields are spelt: `runOn` as `run_on`."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in key)
+
+
+def _shown(default: Any) -> str:
+    if default is None or isinstance(default, attrs.Factory | tuple) or default is attrs.NOTHING:
+        return ""
+    if isinstance(default, frozenset):
+        return ", ".join(sorted(default))
+    return str(getattr(default, "value", default)).lower()
+
+
+def _old_spellings() -> Iterator[str]:
+    for alias, name in {**NODE_KEYS.aliases, "modules": "nodes", "options": "option", "run": "runOn"}.items():
+        yield f"`{alias}` for `{name}`"
+
+
+def _refused() -> str:
+    names = ", ".join(f"`{name}`" if name == key else name for name, (key, _) in REFUSED.items())
+    if not names:
+        return "Every key on this page is executed."
+    return f"Checked in full and refused (E38) until something executes them: {names}."
 
 
 def _grammar() -> str:

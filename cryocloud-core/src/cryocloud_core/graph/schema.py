@@ -246,7 +246,10 @@ _RULES: Final[Schema] = {
                 "backoff": {**_NUMBER, "description": "Factor for each further repeat (2)."},
                 "max_delay": {**_NUMBER, "description": "Longest wait in seconds (600)."},
                 "jitter": {**_NUMBER, "description": "Share of the wait to vary it by (0)."},
-                "on": _either(_FAILURE, {"type": "array", "items": _FAILURE}),
+                "on": {
+                    **_either(_FAILURE, {"type": "array", "items": _FAILURE}),
+                    "description": "What is repeated: error, timeout or a list of them (both).",
+                },
             },
             **_CLOSED,
         },

@@ -1,0 +1,95 @@
+"""The page of the language: complete, and every example on it does what the page says."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cryocloud_core.engine.pebble import TRANSITIONS, State
+from cryocloud_core.engine.reference import MEANINGS, diagram
+from cryocloud_core.graph.schema import KEYS, language_schema
+from cryocloud_core.task import Cancelled, TimedOut
+from cryocloud_core.testing.case import Case
+from cryocloud_core.testing.play import differences
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "language.md").read_text(encoding="utf-8")
+#: an example, with what is demanded of it in a comment before it
+EXAMPLE = re.compile(r"(?:<!-- case\b(?P<demands>.*?)-->\n)?```json\n(?P<json>.*?)```", re.DOTALL)
+WRITTEN = re.sub(r"<!-- drawn: .*?<!-- end -->", "", PAGE, flags=re.DOTALL)
+
+
+def line_of(at: int) -> int:
+    """Return the line of a place in the page."""
+    return PAGE.count("\n", 0, at) + 1
+
+
+def read_cases() -> dict[str, Case]:
+    """Return the examples as cases, each called after its line in the page."""
+    cases = {}
+    for found in EXAMPLE.finditer(PAGE):
+        title = f"line {line_of(found.start('json'))}"
+        demands = textwrap.dedent(found["demands"] or "").strip()
+        keys: dict[str, Any] = eval(f"dict({demands})", {"TimedOut": TimedOut, "Cancelled": Cancelled})
+        keys["document" if found["json"].startswith('{"workflow"') else "nodes"] = found["json"]
+        cases[title] = Case(title, **keys)
+    return cases
+
+
+CASES = read_cases()
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict[str, Any]:
+    """Give the definitions that the page prints."""
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    found: dict[str, Any] = names["MODULES"]
+    return found
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_an_example_does_what_the_page_says(case: Case, modules: dict[str, Any]) -> None:
+    """It is parsed, linked and played by the real engine, whichever task ends first."""
+    found = differences(case, modules, ("workers", "once"))
+
+    assert not found, "\n".join(found)
+
+
+def test_every_example_is_executed() -> None:
+    """No block of JSON is left out, and most say what comes of them."""
+    assert len(CASES) == PAGE.count("```json\n") > 30
+    assert len(re.findall(r"<!-- case\b", PAGE)) >= len(CASES) - 2
+
+
+def keys_of_the_language() -> set[str]:
+    """Return every key of nodes, workflows, options and arguments."""
+    definitions = language_schema()["$defs"]
+    tables = [definitions[name]["properties"] for name in ("workflow", "option", "source")]
+    return {*KEYS, *(key for table in tables for key, schema in table.items() if not schema.get("deprecated"))}
+
+
+@pytest.mark.parametrize("key", sorted(keys_of_the_language()))
+def test_every_key_is_explained_in_words(key: str) -> None:
+    """It is spoken of, or used in an example, beside its line in a table."""
+    assert re.search(rf'[`"*]{key}[`"*: ]', WRITTEN)
+
+
+def test_every_state_has_a_meaning_and_every_transition_an_arrow() -> None:
+    """The table and the diagram leave nothing out."""
+    arrows = {tuple(line.split(":")[0].split(" --> ")) for line in diagram().splitlines() if ":" in line}
+
+    assert set(MEANINGS) == set(State)
+    assert {(f"  {state.value}", then.value) for (state, _), then in TRANSITIONS.items()} == arrows
+    assert all(trigger.value in diagram() for _, trigger in TRANSITIONS)
+
+
+def test_every_part_of_the_page_can_be_linked_to() -> None:
+    """No two headings are the same."""
+    headings = re.findall(r"^#+ (.+)$", PAGE, re.MULTILINE)
+
+    assert len(headings) == len(set(headings))
