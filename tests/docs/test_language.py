@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,13 @@ from cryocloud_core.task import Cancelled, TimedOut
 from cryocloud_core.testing.case import Case
 from cryocloud_core.testing.play import differences
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "language.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "reference" / "language.md").read_text(encoding="utf-8")
 #: an example, with what is demanded of it in a comment before it
 EXAMPLE = re.compile(r"(?:<!-- case\b(?P<demands>.*?)-->\n)?```json\n(?P<json>.*?)```", re.DOTALL)
 WRITTEN = re.sub(r"<!-- drawn: .*?<!-- end -->", "", PAGE, flags=re.DOTALL)
+#: the page before anything is drawn into it
+WRITTEN_MARKS = re.sub(r"(<!-- drawn: .*? -->\n).*?(<!-- end -->)", r"\1\2", PAGE, flags=re.DOTALL)
 
 
 def line_of(at: int) -> int:
@@ -86,6 +90,21 @@ def test_every_state_has_a_meaning_and_every_transition_an_arrow() -> None:
     assert set(MEANINGS) == set(State)
     assert {(f"  {state.value}", then.value) for (state, _), then in TRANSITIONS.items()} == arrows
     assert all(trigger.value in diagram() for _, trigger in TRANSITIONS)
+
+
+def test_a_page_that_lost_its_marks_is_not_written(tmp_path: Path) -> None:
+    """The generator refuses it by name; with its marks every part is drawn, and no draft is left behind."""
+    generator = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    drawn = generator["language_page"]()
+    generator["main"].__globals__["HERE"] = tmp_path
+    (tmp_path / "language.md").write_text(PAGE.replace("drawn: states", "drawn: stats"), encoding="utf-8")
+
+    with pytest.raises(ValueError, match=r"language\.md: its drawn parts are"):
+        generator["language_page"]()
+    (tmp_path / "language.md").write_text(WRITTEN_MARKS, encoding="utf-8")
+    generator["main"]()
+    assert (tmp_path / "language.md").read_text(encoding="utf-8") == drawn
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
 def test_every_part_of_the_page_can_be_linked_to() -> None:
