@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -49,9 +49,10 @@ def test_a_format_goes_to_a_file(folder: Path, form: str, begin: str, capsys: py
     assert (folder / "a").read_text() == (folder / "b").read_text()
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
-def test_svg_is_drawn_by_graphviz(folder: Path) -> None:
+def test_svg_is_drawn_by_graphviz(folder: Path, program: Callable[[str], str]) -> None:
     """It is a drawing that holds the names."""
+    program("graphviz")
+
     assert cli.invoke(["graph", "flow.json", "--format", "svg", "--output", "flow.svg"]) == 0
     drawing = ET.fromstring((folder / "flow.svg").read_text())
 

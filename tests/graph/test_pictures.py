@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
+from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -19,7 +19,6 @@ from cryocloud_core.graph.spelling import printable
 from cryocloud_core.graph.workflow import Node, NodeKind, Placement, WorkerKind, Workflow
 from cryocloud_core.testing.flow import ALWAYS, node
 
-needs_dot = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
 #: any text that JSON can hold, lone surrogates too, with more of what formats read meaning into
 NAMES = st.lists(
     st.text(st.one_of(st.characters(), st.sampled_from("\"\\<>&;#]}|)`%\n\r\0\ud800:.- '")), min_size=1, max_size=12),
@@ -177,10 +176,10 @@ def test_no_name_breaks_mermaid(names: list[str]) -> None:
     assert titles == {printable(f"{name} (noop)" if name != "noop" else name) for name in names}
 
 
-def drawn(flow: Workflow) -> list[list[str]]:
+def drawn(dot: str, flow: Workflow) -> list[list[str]]:
     """Return the texts in each box as the real `dot` draws them, blanks made one."""
     graph = "\n".join(pictures.dot(flow))
-    done = subprocess.run(["dot", "-Tsvg"], input=graph, capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run([dot, "-Tsvg"], input=graph, capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr) == (0, ""), graph
     groups = ET.fromstring(done.stdout).iter("{http://www.w3.org/2000/svg}g")
     boxes = [group for group in groups if group.get("class") == "node"]
@@ -188,19 +187,17 @@ def drawn(flow: Workflow) -> list[list[str]]:
     return [[" ".join(text.split()) for text in lines] for lines in texts]
 
 
-@needs_dot
 @settings(max_examples=25, deadline=None)
 @given(NAMES)
-def test_no_name_breaks_dot(names: list[str]) -> None:
+def test_no_name_breaks_dot(program: Callable[[str], str], names: list[str]) -> None:
     """The real `dot` reads it without a word, and each box shows its node's name."""
-    shown = sorted(lines[0] for lines in drawn(chain(names)))
+    shown = sorted(lines[0] for lines in drawn(program("graphviz"), chain(names)))
 
     assert shown == sorted(" ".join(printable(pictures.title(node(name))).split()) for name in names)
 
 
-@needs_dot
-def test_known_troublemakers_are_drawn_as_they_are() -> None:
+def test_known_troublemakers_are_drawn_as_they_are(program: Callable[[str], str]) -> None:
     """Quotes, backslashes, entities, markup, brackets and control characters come out as text."""
-    shown = {lines[0].removesuffix(" (noop)") for lines in drawn(chain(BAD))}
+    shown = {lines[0].removesuffix(" (noop)") for lines in drawn(program("graphviz"), chain(BAD))}
 
     assert shown == {printable(name) for name in BAD}
