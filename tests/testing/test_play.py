@@ -66,7 +66,7 @@ def test_a_true_case_holds() -> None:
         ({"problems": ("E17",)}, "problems are ()"),
         ({"says": ("did you mean",)}, "no problem says"),
         ({"refuses": "needs a value"}, "the command line gives"),
-        ({"awaits": ("cache",)}, "refused are"),
+        ({"awaits": ("docker",)}, "refused are"),
         ({"ends": {"A": TimedOut("over")}}, "state A is 'timeout'"),
     ],
 )

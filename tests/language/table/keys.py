@@ -59,16 +59,9 @@ CASES = (
         starts=("P", "A"),
     ),
     # keys nothing executes yet
-    _key("a machine", '"ccnode": "seer3"', awaits=("ccnode",)),
-    _key("a pool of machines", '"ccnode": ["a", "b"]', awaits=("ccnode",)),
-    _key("the machine of another node", '"ccnode": {"stat": "P.node"}', awaits=("ccnode",)),
-    _key(
-        "the machine of the parent, or one from the configuration", '"ccnode": {"config": "node"}', awaits=("ccnode",)
-    ),
-    _key("any machine, three ways", '"ccnode": ""'),
-    _key("any machine as null", '"ccnode": null'),
-    _key("any machine as an empty pool", '"ccnode": []'),
-    _key("every machine", '"ccnode": "all"', awaits=("ccnode",)),
+    _key("any machine, three ways", '"ccnode": ""', tasks={"A": {"machines": ()}}),
+    _key("any machine as null", '"ccnode": null', tasks={"A": {"machines": ()}}),
+    _key("any machine as an empty pool", '"ccnode": []', tasks={"A": {"machines": ()}}),
     _key("a container around local code", '"docker": "tool:1"', awaits=("docker",)),
     _key(
         "mounts of a container",
@@ -78,7 +71,7 @@ CASES = (
     _key("mounts without a container", '"volumes": [["/opt/m", "/m"]]', "W07"),
     _key("an image and replicas", '"image": "reg:5000/tool:1", "replicas": 2', awaits=("image", "replicas")),
     _key("replicas without an image", '"replicas": 2', "W07"),
-    _key("an image on a machine", '"image": "tool:1", "ccnode": "seer3"', "W06", awaits=("image", "ccnode")),
+    _key("an image on a machine", '"image": "tool:1", "ccnode": "seer3"', "W06", awaits=("image",)),
     _key(
         "on the head",
         '"runOnHead": true, "type": "admin"',

@@ -95,7 +95,6 @@ CASES = (
         {"module": "work", "name": "C", "downstreamOf": ["In"], "ccnode": "all", "runOnHead": true}
         """,
         problems=("E32", "E32", "E32", "W07"),
-        awaits=("ccnode",),
     ),
     Case(
         "an input that is to split",

@@ -21,7 +21,7 @@ CASES = (
     _node("dir is an old spelling of workdir", '"dir": "/data"', tasks={"A": {"workdir": "/data"}}),
     _node("dir and workdir agree", '"dir": "/data", "workdir": "/data"', tasks={"A": {"workdir": "/data"}}),
     _node("dir and workdir disagree", '"dir": "/data", "workdir": "/home"', "E12"),
-    _node("node is an old spelling of ccnode", '"node": "seer3"', "W03", awaits=("ccnode",)),
+    _node("node is an old spelling of ccnode", '"node": "seer3"', "W03"),
     _node("options for option in a workdir", '"workdir": {"options": "t"}', tasks={"A": {"workdir": "/opt"}}),
     _node("maxParallel", '"maxParallel": 2', "W04", says='treated as "max_parallel"'),
     _node("MAX-PARALLEL that does not fit", '"MAX-PARALLEL": 0', "W04", "E13"),

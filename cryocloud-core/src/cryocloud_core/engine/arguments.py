@@ -15,7 +15,7 @@ from cryocloud_core.engine.events import Context
 from cryocloud_core.engine.pebble import FAILURES, NodeRun, Pebble
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, Source, StatRef
-from cryocloud_core.graph.workflow import NodeKind
+from cryocloud_core.graph.workflow import EVERYWHERE, NodeKind
 from cryocloud_core.task import Staging, StagingKind, Stats, Task
 
 _STATS = {
@@ -127,12 +127,28 @@ def build_task(reader: Reader) -> Task:
         priority=node.priority,
         kind=node.placement.worker_class,
         on_head=node.placement.on_head,
+        machines=_machines(reader),
         timeout_s=node.timeout_s,
         workdir=_workdir(reader),
         staging=staging,
         loop=node.loop,
         outputs=tuple(node.outputs),
     )
+
+
+def _machines(reader: Reader) -> tuple[str, ...]:
+    """Return the names of the machines a task may run on, `all` alone for every one; empty for any."""
+    placement = reader.run.node.placement
+    if placement.machine is None or placement.on_head:
+        return ()
+    value = reader.argument("ccnode", placement.machine)
+    names = [value] if value is None or isinstance(value, str) else value
+    if not isinstance(names, list) or not all(name is None or isinstance(name, str) for name in names):
+        raise ResolutionError(f"must be the name of a machine or a list of names, got {value!r}", subject="ccnode")
+    found = tuple(dict.fromkeys(name for name in names if name))
+    if EVERYWHERE in found and found != (EVERYWHERE,):
+        raise ResolutionError(f'"{EVERYWHERE}" stands alone, got {value!r}', subject="ccnode")
+    return found
 
 
 def _staging(reader: Reader, name: str, argument: Argument, value: Any) -> Staging:

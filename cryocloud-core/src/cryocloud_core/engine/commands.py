@@ -98,6 +98,19 @@ class Meet:
 
 
 @frozen
+class Ask:
+    """Say which machines have a worker of this kind that offers this module; answered by Answered.
+
+    `task` names the question: the task that is to run on all of them.
+    """
+
+    pebble: int
+    task: str
+    kind: str
+    module: str
+
+
+@frozen
 class FinishPebble:
     """The pebble is closed with this result: success, error, timeout, cancelled, dropped or abandoned.
 
@@ -110,4 +123,4 @@ class FinishPebble:
     owing: bool = False
 
 
-Command = StartTask | CancelTask | SetTimer | CleanUp | Note | NodeSettled | Meet | FinishPebble
+Command = StartTask | CancelTask | SetTimer | CleanUp | Note | NodeSettled | Meet | Ask | FinishPebble

@@ -53,6 +53,7 @@ def owed_by(pebble: Pebble) -> list[Command]:
         elif run.task is not None:
             owed.append(StartTask(run.task))
     owed.extend(pebble.meetings.values())
+    owed.extend(question.asked(pebble.id) for question in pebble.questions.values())
     owed.extend(SetTimer(pebble.id, timer, run.due_at) for timer, run in pebble.timers.items())
     if pebble.phase in (Phase.CLEANING, Phase.OWING):
         owed.extend(clean_ups(pebble))

@@ -12,6 +12,7 @@ from typing import Any
 from cryocloud_core.engine.commands import Command
 from cryocloud_core.engine.debts import owed_by
 from cryocloud_core.engine.events import (
+    Answered,
     CleanUpEnded,
     Context,
     Event,
@@ -43,6 +44,7 @@ class Engine:
             TimerFired: Turn.timer_fired,
             PebbleCancelled: Turn.pebble_cancelled,
             CleanUpEnded: Turn.clean_up_ended,
+            Answered: Turn.answered,
             Met: Turn.met,
         }
 

@@ -107,7 +107,17 @@ class Met:
     values: dict[str, Lent] = field(factory=dict)
 
 
-Event = PebbleArrived | TaskEnded | TimerFired | PebbleCancelled | WorkflowReplaced | CleanUpEnded | Met
+@frozen
+class Answered:
+    """The machines, by name, that could run the `task` for which it was asked, at that moment."""
+
+    pebble: int
+    at: float
+    task: str
+    machines: tuple[str, ...] = ()
+
+
+Event = PebbleArrived | TaskEnded | TimerFired | PebbleCancelled | WorkflowReplaced | CleanUpEnded | Met | Answered
 
 
 @frozen

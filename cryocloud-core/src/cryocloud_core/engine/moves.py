@@ -10,7 +10,7 @@ from collections import deque
 
 from attrs import evolve
 
-from cryocloud_core.engine import regions, rendezvous
+from cryocloud_core.engine import everywhere, regions, rendezvous
 from cryocloud_core.engine.arguments import Reader, build_task
 from cryocloud_core.engine.commands import CancelTask, Command, NodeSettled, Note, SetTimer, StartTask
 from cryocloud_core.engine.debts import used_at_birth
@@ -210,6 +210,7 @@ class Moves:
                 regions.check(run, task)
             if run.node.module == rendezvous.MODULE:
                 rendezvous.check(task)
+            everywhere.check(run, task)
         except ResolutionError as error:
             run.error = str(error)
             run.outputs = {"error": run.error}
@@ -218,6 +219,8 @@ class Moves:
         else:
             if run.node.module == rendezvous.MODULE:
                 rendezvous.meet(self, run, task)
+            elif everywhere.is_everywhere(task):
+                everywhere.ask(self, run, task)
             elif run.node.split_on is None:
                 self.pebble.go(run, Trigger.RUN)
                 self.command(run, task)
@@ -251,7 +254,7 @@ class Moves:
             return
         if run.task is not None and run.state is State.RUNNING:
             self.commands.append(CancelTask(pebble.id, run.task.id, why))
-        if rendezvous.leave(self, run, why):
+        if rendezvous.leave(self, run, why) or everywhere.leave(self, run, why):
             return
         state = pebble.go(run, Trigger.CANCEL)
         if state is State.CANCELLING and at_once:

@@ -10,9 +10,9 @@ from collections import deque
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from cryocloud_core.engine.commands import Meet
+from cryocloud_core.engine.commands import Ask, Meet
 from cryocloud_core.engine.events import Context, Event
 from cryocloud_core.engine.plan import Plan
 from cryocloud_core.errors import TransitionError
@@ -30,7 +30,7 @@ class State(Enum):
     WAITING = "waiting"
     #: deferred, judged to run, held until the main phase is over
     POSTPONED = "postponed"
-    #: a task is open: queued or in a worker
+    #: a task is open: queued or in a worker, or it is asked which machines there are
     RUNNING = "running"
     #: the open task was told to end
     CANCELLING = "cancelling"
@@ -106,6 +106,8 @@ TRANSITIONS: Final[dict[tuple[State, Trigger], State]] = {
     (State.POSTPONED, Trigger.UNRESOLVED): State.ERROR,
     (State.POSTPONED, Trigger.CANCEL): State.BLOCKED,
     **{(State.RUNNING, trigger): state for trigger, state in _ENDED.items()},
+    (State.RUNNING, Trigger.SPLIT): State.SPLIT,
+    (State.RUNNING, Trigger.UNRESOLVED): State.ERROR,
     (State.RUNNING, Trigger.RETRY): State.BACKOFF,
     (State.RUNNING, Trigger.SKIP): State.SKIPPED,
     (State.RUNNING, Trigger.REPLACE): State.RUNNING,
@@ -208,6 +210,18 @@ class NodeRun:
         return self.state in BADNESS
 
 
+@frozen(eq=False)
+class Question:
+    """A run that is to run on every machine, waiting to hear which there are; `task` is what each will run."""
+
+    run: NodeRun
+    task: Task
+
+    def asked(self, pebble: int) -> Ask:
+        """Return the command that asks."""
+        return Ask(pebble, self.task.id, self.task.kind, self.task.module)
+
+
 @define(eq=False)
 class Pebble:
     """One arriving product on its way; everything the engine knows of it."""
@@ -229,6 +243,8 @@ class Pebble:
     timers: dict[str, NodeRun] = field(factory=dict)
     #: rendezvous it waits in, by the id of the task that would be
     meetings: dict[str, Meet] = field(factory=dict)
+    #: questions about machines that have no answer yet, by task
+    questions: dict[str, Question] = field(factory=dict)
     #: what nodes came to in pebbles that were met
     lent: dict[str, NodeRun] = field(factory=dict)
     result: State = State.SUCCESS
@@ -260,7 +276,7 @@ class Pebble:
             region.outer.region = None
         for scope in scopes:
             scope.runs = {}
-        self.firings, self.lent = [], {}
+        self.firings, self.lent, self.questions = [], {}, {}
 
     def told(self) -> str:
         """Return the last events of the pebble in order, as one line."""

@@ -13,7 +13,7 @@ from attrs import evolve
 from cryocloud_core.engine.pebble import NodeRun, Scope, State, Trigger
 from cryocloud_core.engine.splits import Region
 from cryocloud_core.errors import ResolutionError
-from cryocloud_core.task import Staging, Task
+from cryocloud_core.task import Task
 
 if TYPE_CHECKING:
     from cryocloud_core.engine.moves import Moves
@@ -39,12 +39,17 @@ def check(run: NodeRun, task: Task) -> None:
 def open_region(moves: Moves, run: NodeRun, task: Task) -> None:
     """Open the region of a split node whose join matched."""
     pebble = moves.pebble
-    plan = pebble.plan.regions[run.node.name]
-    region = Region.of(plan, run, task, pebble.plan.late)
-    outer = [run.scope.runs[node.name] for node in plan.nodes]
-    if not region.items:
-        _empty(moves, region, outer)
-        return
+    region = Region.of(pebble.plan.regions[run.node.name], run, task, pebble.plan.late)
+    if region.items:
+        begin(moves, region)
+    else:
+        _empty(moves, region)
+
+
+def begin(moves: Moves, region: Region) -> None:
+    """Start the first parts of a region."""
+    pebble = moves.pebble
+    outer = _outer(region)
     for each in outer:
         pebble.go(each, Trigger.SPLIT)
         each.region = region
@@ -95,9 +100,13 @@ def may_fire(handler: str, run: NodeRun) -> bool:
     return True
 
 
-def _empty(moves: Moves, region: Region, outer: list[NodeRun]) -> None:
+def _outer(region: Region) -> list[NodeRun]:
+    return [region.outer.scope.runs[node.name] for node in region.plan.nodes]
+
+
+def _empty(moves: Moves, region: Region) -> None:
     """An empty list: lists without items for all that would be folded, nothing else runs."""
-    for run in outer:
+    for run in _outer(region):
         if run.node.name in region.columns:
             run.outputs = {key: [] for key in run.node.outputs}
             moves.pebble.go(run, Trigger.EMPTY)
@@ -129,12 +138,10 @@ def start_part(moves: Moves, run: NodeRun) -> None:
     scope, region = run.scope, run.scope.region
     assert region is not None
     assert scope.part is not None
-    argument, args = region.outer.node.split_on, region.part_args(scope.part)
     run.attempt += 1
     moves.pebble.go(run, Trigger.RUN)
-    staging = tuple(_of_part(each, argument, scope.part) for each in region.task.staging)
     name = moves.pebble.task_id(run)
-    moves.command(run, evolve(region.task, id=name, attempt=run.attempt, args=args, staging=staging))
+    moves.command(run, evolve(region.part_task(scope.part), id=name, attempt=run.attempt))
 
 
 def _stop(moves: Moves, region: Region, failed: Scope) -> None:
@@ -164,10 +171,3 @@ def _count(moves: Moves, region: Region, by: int) -> None:
         moves.pebble.open_late += by
     else:
         moves.pebble.open_main += by
-
-
-def _of_part(staging: Staging, argument: str | None, part: int) -> Staging:
-    """Return how one part's item is prepared: it lies where its own maker ran."""
-    if staging.argument != argument or len(staging.origins) <= 1:
-        return staging
-    return evolve(staging, origins=(staging.origins[part],))

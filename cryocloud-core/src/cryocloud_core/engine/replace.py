@@ -54,7 +54,7 @@ def carry_over(pebble: Pebble, digest: str, plan: Plan) -> list[NodeRun]:
         used_at_birth(pebble, run)
     pebble.workflow, pebble.plan = digest, plan
     pebble.phase = Phase.MAIN
-    pebble.tasks, pebble.timers, pebble.meetings, pebble.postponed = {}, {}, {}, []
+    pebble.tasks, pebble.timers, pebble.meetings, pebble.questions, pebble.postponed = {}, {}, {}, {}, []
     pebble.firings = [scope for scope in pebble.firings if _handler(scope) in plan.handlers]
     _refill(pebble.main, plan.main)
     for scope in pebble.firings:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from cryocloud_core.engine.pebble import BADNESS, FAILURES, NodeRun, Scope, State, worst
 from cryocloud_core.engine.plan import RegionPlan
 from cryocloud_core.graph.workflow import Node
-from cryocloud_core.task import Stats, Task
+from cryocloud_core.task import Staging, Stats, Task
 
 #: parts that may be in work at once; each one that settles starts the next
 WINDOW = 500
@@ -81,7 +81,7 @@ class Region:
     """One split of one pebble.
 
     `outer` is the run of the split node around the parts; `task` the task it would have been, its
-    arguments resolved once; `items` the list.
+    arguments resolved once; `items` the list, or the machines of a node that runs on all of them.
     """
 
     plan: RegionPlan
@@ -116,6 +116,11 @@ class Region:
         }
         return cls(plan, outer, task, items, columns)
 
+    @classmethod
+    def over(cls, plan: RegionPlan, outer: NodeRun, task: Task, machines: list[str]) -> Region:
+        """Return the region of one node that runs on each of these machines."""
+        return cls(plan, outer, task, machines, {outer.node.name: Column.of(outer.node, len(machines))})
+
     def is_late(self, late: frozenset[str]) -> bool:
         """True when the region is folded in the deferred phase; `late` are the nodes that run then."""
         return (self.plan.merge or self.plan.split) in late
@@ -141,11 +146,13 @@ class Region:
         if run.state in FAILURES and not self.error:
             self.error = run.error
 
-    def part_args(self, part: int) -> dict[str, Any]:
-        """Return the arguments of the split node in one part."""
+    def part_task(self, part: int) -> Task:
+        """Return the task of the split node in one part: with its item, or on its machine."""
         argument = self.outer.node.split_on
-        assert argument is not None
-        return {**self.task.args, argument: self.items[part]}
+        if argument is None:
+            return evolve(self.task, machines=(self.items[part],))
+        staging = tuple(_of_part(each, argument, part) for each in self.task.staging)
+        return evolve(self.task, args={**self.task.args, argument: self.items[part]}, staging=staging)
 
     def fold(self, run: NodeRun) -> State:
         """Give an outer run what its parts came to, and return the state it settles in."""
@@ -168,3 +175,10 @@ class Region:
         state = run.state if run.state in BADNESS else (run.cause or State.ERROR)
         self.result = worst([self.result, state])
         return False
+
+
+def _of_part(staging: Staging, argument: str, part: int) -> Staging:
+    """Return how one part's item is prepared: it lies where its own maker ran."""
+    if staging.argument != argument or len(staging.origins) <= 1:
+        return staging
+    return evolve(staging, origins=(staging.origins[part],))

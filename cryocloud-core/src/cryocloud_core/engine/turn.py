@@ -6,11 +6,12 @@ the result of a pebble is told once.
 
 from __future__ import annotations
 
-from cryocloud_core.engine import attempts, rendezvous
+from cryocloud_core.engine import attempts, everywhere, rendezvous
 from cryocloud_core.engine.arguments import input_stats
 from cryocloud_core.engine.commands import CancelTask, Command, FinishPebble, Note, SetTimer
 from cryocloud_core.engine.debts import CLEAN_UP_TIMER, clean_ups, used_tempdirs
 from cryocloud_core.engine.events import (
+    Answered,
     CleanUpEnded,
     Context,
     Met,
@@ -103,6 +104,10 @@ class Turn:
         """Go on with what was lent, end as skipped, or fail for want of a partner."""
         if event.task in self.pebble.meetings:
             rendezvous.met(self._moves, event)
+
+    def answered(self, event: Answered) -> None:
+        """Split over the machines that are there."""
+        everywhere.answered(self._moves, event)
 
     def workflow_replaced(self, event: WorkflowReplaced, plan: Plan) -> None:
         """Go on in a newer graph: what settled stays, everything else is judged anew."""

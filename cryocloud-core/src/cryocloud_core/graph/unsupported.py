@@ -15,11 +15,6 @@ from cryocloud_core.task import StagingKind
 _REMOTE: Final = ("ssh://", "s3://", "http://", "https://")
 
 
-def _has_machine(node: Node) -> bool:
-    machine = node.placement.machine
-    return machine is not None and machine.source not in (Literal(""), Literal(None), Literal([]))
-
-
 def _is_remote(value: Any) -> bool:
     if isinstance(value, list):
         return any(_is_remote(item) for item in value)
@@ -36,7 +31,6 @@ def names_remote_file(argument: Argument) -> bool:
 
 #: What a message calls it -> (the key where it stands, whether a node asks for it).
 REFUSED: Final[dict[str, tuple[str, Callable[[Node], bool]]]] = {
-    "ccnode": ("ccnode", _has_machine),
     "docker": ("docker", lambda node: node.placement.docker is not None),
     "image": ("image", lambda node: node.placement.image is not None),
     "replicas": ("replicas", lambda node: node.placement.replicas != 1),

@@ -8,13 +8,16 @@ its digest tells whether a workflow changed.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
 from cryocloud_core.graph.condition import Condition
 from cryocloud_core.graph.refs import Argument
 from cryocloud_core.task import Code
+
+#: the word in place of a machine's name for all of them
+EVERYWHERE: Final = "all"
 
 
 class NodeKind(Enum):

@@ -16,6 +16,7 @@ from typing import Any
 from attrs import evolve
 
 from cryocloud_core.engine.commands import (
+    Ask,
     CancelTask,
     CleanUp,
     Command,
@@ -27,7 +28,7 @@ from cryocloud_core.engine.commands import (
     StartTask,
 )
 from cryocloud_core.engine.engine import Engine
-from cryocloud_core.engine.events import CleanUpEnded, TaskEnded, TimerFired
+from cryocloud_core.engine.events import Answered, CleanUpEnded, TaskEnded, TimerFired
 from cryocloud_core.engine.exchange import Exchange
 from cryocloud_core.engine.gate import Gate
 from cryocloud_core.errors import ConfigError, ResolutionError
@@ -36,6 +37,7 @@ from cryocloud_core.head.cleaning import Cleaning
 from cryocloud_core.head.counters import Counters
 from cryocloud_core.head.dispatch import Dispatch
 from cryocloud_core.head.inbox import Inbox
+from cryocloud_core.head.places import Places
 from cryocloud_core.head.story import Story
 from cryocloud_core.head.timers import Timers
 from cryocloud_core.head.wheel import Done
@@ -79,6 +81,7 @@ class Performer:
         self._cache = cache
         cache.offer_again = self._offer_again
         self._story = story
+        self._places = Places(scheduler)
         self._cleaning = Cleaning(scheduler, self._cleaned, story.clean_up_failed)
         self._taken: dict[str, Task] = {}
         #: taken and not begun, by kind of worker and priority
@@ -90,6 +93,7 @@ class Performer:
             SetTimer: lambda command: self.timers.set(command.pebble, command.timer, command.due_at),
             CleanUp: self._cleaning.owe,
             Meet: self._meet,
+            Ask: self._ask,
             Note: story.note,
             NodeSettled: story.node_settled,
             FinishPebble: story.pebble_finished,
@@ -141,6 +145,7 @@ class Performer:
         task = self._taken.get(command.task)
         if task is None:
             self._cache.over(command.task)
+            self._places.forget(command.task)
         if self._gate.withdraw(command.task):
             self._counters.withdrawn(self._story.workflow_of(command.pebble), TaskId.parse(command.task).node)
             self._cancelled(command)
@@ -158,10 +163,17 @@ class Performer:
         if answers:
             self._inbox.put(tuple(answers))
 
+    def _ask(self, command: Ask) -> None:
+        """Say where a task could run now."""
+        machines = self._scheduler.serving(command.kind, command.module)
+        self._inbox.put(Answered(command.pebble, time.time(), command.task, tuple(sorted(machines))))
+
     def part_the_lonely(self) -> None:
         """When nothing but waiting pebbles is left and none can arrive: no partner will come."""
         pebbles = self._engine.pebbles
-        if len(self.exchange) < len(pebbles) or any(p.tasks or p.timers or not p.meetings for p in pebbles.values()):
+        if len(self.exchange) < len(pebbles) or any(
+            p.tasks or p.timers or p.questions or not p.meetings for p in pebbles.values()
+        ):
             return
         for workflow in {pebble.plan.workflow.name for pebble in pebbles.values()}:
             for answer in self.exchange.give_up(workflow, time.time()):
@@ -197,6 +209,9 @@ class Performer:
             return self._end_soon(task, Failed(str(error)), None)
         if found is not None:
             ready = found.prepared(ready, self._scheduler.serving(task.kind, task.module))
+        missing = self._places.missing(ready)
+        if missing:
+            return missing
         if not self._scheduler.offer(ready):
             return False
         self._taken[task.id] = task
@@ -287,4 +302,5 @@ class Performer:
 
     def room(self) -> None:
         """There may be room for more tasks."""
+        self._gate.offer_again(self._places.appeared())
         self._hand_out_soon()

@@ -119,7 +119,7 @@ class Scheduler(ABC):
     def serving(self, kind: str, module: str) -> tuple[str, ...]:  # noqa: ARG002 - for schedulers that know more
         """Return the machines with a worker that takes tasks of this kind and has this module, by name.
 
-        A machine where such a worker would be started on demand counts.
+        A machine where such a worker would be started on demand counts. When one appears, `room` is to be reported.
         """
         return tuple(sorted({worker.machine for worker in self.workers() if worker.kind == kind}))
 

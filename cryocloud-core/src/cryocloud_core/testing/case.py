@@ -42,7 +42,7 @@ class Case:
 
     When: `arrivals` are (input node, values), `ends` say how tasks end, by label or node, a list for attempt
     after attempt; `order` names nodes or labels in the order their tasks end while several are open (both ways round
-    when it is empty); `workers` run at once; the pebble is given up while `cancel` runs.
+    when it is empty); `workers` run at once, on `machines`; the pebble is given up while `cancel` runs.
 
     Then: the codes of `problems`, exactly, in document order, and `says`, texts that they contain; what the
     command line `refuses` about the options; the `states` of labels, the `result` of each pebble, `starts` in
@@ -75,6 +75,7 @@ class Case:
     ends: Mapping[str, End | list[End]] = field(factory=dict)
     order: tuple[str, ...] = ()
     workers: int = 99
+    machines: tuple[str, ...] = ("m1", "m2")
     cancel: str = ""
 
     problems: tuple[str, ...] = ()

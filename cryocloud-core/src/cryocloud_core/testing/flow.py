@@ -13,6 +13,7 @@ from cryocloud_core.engine.chronicle import Chronicle, Keeping
 from cryocloud_core.engine.commands import CleanUp, Command, FinishPebble, NodeSettled, Note, SetTimer, StartTask
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import (
+    Answered,
     CleanUpEnded,
     Context,
     Event,
@@ -103,6 +104,10 @@ class Flow:
     def clean(self, machine: str = "m1", pebble: int = 1) -> list[Command]:
         """A machine is clean."""
         return self.when(CleanUpEnded(pebble, self.at, machine))
+
+    def answer(self, task: str, *machines: str, pebble: int = 1) -> list[Command]:
+        """It is told which machines are there."""
+        return self.when(Answered(pebble, self.at, task, machines))
 
     def when(self, event: Event) -> list[Command]:
         """Apply an event, check the laws, and return the commands."""

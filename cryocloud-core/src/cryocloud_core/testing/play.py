@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import define, field
 
-from cryocloud_core.engine.commands import CancelTask, CleanUp, Command, SetTimer, StartTask
+from cryocloud_core.engine.commands import Ask, CancelTask, CleanUp, Command, SetTimer, StartTask
 from cryocloud_core.engine.debts import CLEAN_UP_TIMER
 from cryocloud_core.engine.gate import Gate
 from cryocloud_core.errors import OptionError
@@ -116,7 +116,8 @@ class Play:
         self.gate.ended(task.id)
         why = self._cancels.get(task.id)
         outcome = self.case.end_of(name, task.node, task.attempt) if why is None else Cancelled(why)
-        self._perform(self.flow.end(task.id, outcome))
+        machine = next(iter(task.machines), self.case.machines[0] if self.case.machines else "m1")
+        self._perform(self.flow.end(task.id, outcome, machine=machine))
 
     def _hand_out(self) -> None:
         def offer(task: Task) -> bool:
@@ -141,6 +142,8 @@ class Play:
                     self._timers.append(command)
                 case CleanUp():
                     self._cleans.append(command)
+                case Ask():
+                    self._perform(self.flow.answer(command.task, *self.case.machines, pebble=command.pebble))
                 case CancelTask(task=task, why=why):
                     self._cancel(task, why)
                 case _:
