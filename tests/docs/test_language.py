@@ -9,18 +9,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import frozen
 
 from cryocloud_core.engine.pebble import TRANSITIONS, State
 from cryocloud_core.engine.reference import MEANINGS, diagram
 from cryocloud_core.graph.schema import KEYS, language_schema
+from cryocloud_core.head.settings import RunSettings
 from cryocloud_core.task import Cancelled, TimedOut
 from cryocloud_core.testing.case import Case
+from cryocloud_core.testing.live import Stage, perform
 from cryocloud_core.testing.play import differences
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "reference" / "language.md").read_text(encoding="utf-8")
 #: an example, with what is demanded of it in a comment before it
-EXAMPLE = re.compile(r"(?:<!-- case\b(?P<demands>.*?)-->\n)?```json\n(?P<json>.*?)```", re.DOTALL)
+EXAMPLE = re.compile(
+    r"(?:<!-- (?P<how>case|live)\b(?P<demands>(?:(?!-->).)*)-->\n)?```json\n(?P<json>.*?)```", re.DOTALL
+)
 WRITTEN = re.sub(r"<!-- drawn: .*?<!-- end -->", "", PAGE, flags=re.DOTALL)
 #: the page before anything is drawn into it
 WRITTEN_MARKS = re.sub(r"(<!-- drawn: .*? -->\n).*?(<!-- end -->)", r"\1\2", PAGE, flags=re.DOTALL)
@@ -31,19 +36,31 @@ def line_of(at: int) -> int:
     return PAGE.count("\n", 0, at) + 1
 
 
-def read_cases() -> dict[str, Case]:
-    """Return the examples as cases, each called after its line in the page."""
-    cases = {}
+@frozen
+class Example:
+    """An example: a case to be played; with `calls`, one for real workers that says how nodes are called, sorted."""
+
+    case: Case
+    calls: list[tuple[str, dict[str, Any]]] | None
+
+
+def read_examples() -> dict[str, Example]:
+    """Return the examples, each called after its line in the page."""
+    examples = {}
     for found in EXAMPLE.finditer(PAGE):
         title = f"line {line_of(found.start('json'))}"
         demands = textwrap.dedent(found["demands"] or "").strip()
         keys: dict[str, Any] = eval(f"dict({demands})", {"TimedOut": TimedOut, "Cancelled": Cancelled})
+        calls = keys.pop("calls", None)
+        assert (calls is not None) == (found["how"] == "live")
         keys["document" if found["json"].startswith('{"workflow"') else "nodes"] = found["json"]
-        cases[title] = Case(title, **keys)
-    return cases
+        examples[title] = Example(Case(title, **keys), calls)
+    return examples
 
 
-CASES = read_cases()
+EXAMPLES = read_examples()
+CASES = {title: example.case for title, example in EXAMPLES.items() if example.calls is None}
+LIVE = {title: example for title, example in EXAMPLES.items() if example.calls is not None}
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +81,24 @@ def test_an_example_does_what_the_page_says(case: Case, modules: dict[str, Any])
     assert not found, "\n".join(found)
 
 
+@pytest.mark.system
+def test_an_example_of_several_calls_is_run_by_workers(modules: dict[str, Any], tmp_path: Path) -> None:
+    """A head and worker processes: each node is called as often, and with such values, as the page says."""
+    found, own = {}, {name: made for name, made in modules.items() if name != "communicate"}
+    for number, (title, example) in enumerate(LIVE.items()):
+        stage = Stage.build(example.case, tmp_path / f"{number}", f"flow{number}", own)
+        perform([stage], RunSettings(state_dir=tmp_path / f"state{number}", workers=2, admin_workers=1))
+        calls = [(each.label.rpartition(":")[2], each.args) for each in stage.ran()]
+        found[title] = sorted(calls, key=lambda call: (call[0], str(call[1])))
+
+    assert found == {title: example.calls for title, example in LIVE.items()}
+
+
 def test_every_example_is_executed() -> None:
-    """No block of JSON is left out, and most say what comes of them."""
-    assert len(CASES) == PAGE.count("```json\n") > 30
-    assert len(re.findall(r"<!-- case\b", PAGE)) >= len(CASES) - 2
+    """No block of JSON is left out, and each says what comes of it."""
+    assert len(EXAMPLES) == PAGE.count("```json\n") > 30
+    assert len(re.findall(r"<!-- (?:case|live)\b", PAGE)) == len(EXAMPLES)
+    assert len(LIVE) > 1
 
 
 def keys_of_the_language() -> set[str]:
