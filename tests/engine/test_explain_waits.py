@@ -48,14 +48,17 @@ def test_a_node_waits_for_the_open_task_behind_its_parents() -> None:
 
 
 def test_a_join_waits_for_the_parent_that_can_be_asked_about() -> None:
-    """A has settled, B waits for C: the join waits for B, behind it C."""
-    flow = Flow(node("In"), node("A", "In"), node("C", "In"), node("B", "C"), node("J", "A", "B"))
+    """B waits itself, A runs: the join waits for A; once A has settled it waits for B, behind it C."""
+    flow = Flow(node("In"), node("C", "In"), node("B", "C"), node("A", "In"), node("J", "B", "A"))
     flow.arrive()
+    first = flow.told("J").wait
     flow.end("A")
+    then = flow.told("J").wait
 
-    wait = flow.told("J").wait
-    assert wait is not None
-    assert (wait.through, wait.task) == (("B", "C"), "1/C/1")
+    assert first is not None
+    assert (first.through, first.task) == (("A",), "1/A/1")
+    assert then is not None
+    assert (then.through, then.task) == (("B", "C"), "1/C/1")
 
 
 def test_a_repeat_waits_for_its_time() -> None:

@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import stat
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +201,9 @@ def test_clients_that_hang_leave_or_never_stop_do_not_disturb_the_head(
                 assert await endless.read() == b""
                 await asyncio.sleep(0.6)
                 assert (await asked(tmp_path, "status"))["ok"]
-                del deaf
+                with suppress(ConnectionResetError):
+                    # What the kernel and this end had taken by then is all there is.
+                    assert len((await deaf.read()).splitlines()) < 4000
             assert await silent.read() == b""
             assert await half.read() == b""
 
@@ -319,7 +321,9 @@ def test_retry_lets_a_new_pebble_arrive_with_the_same_values(tmp_path: Path) -> 
         (3, "success", 1),
         (4, "success", 1),
     ]
-    assert retell(tmp_path, 4).retry_of == 1
+    stories = [retell(tmp_path, pebble) for pebble in (1, 3, 4)]
+    assert [story.retry_of for story in stories] == [0, 1, 1]
+    assert len({str(story.told.nodes[1].args) for story in stories}) == 1
     with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
         used = connection.execute("SELECT pebble FROM blob_uses ORDER BY pebble").fetchall()
     assert {row[0] for row in used} == {1, 3, 4}
@@ -337,6 +341,8 @@ def test_stop_suspends_like_a_first_sigterm_and_twice_is_once(tmp_path: Path) ->
             await asked(tmp_path, "retry", pebbles=[1])
         assert (await asked(tmp_path, "explain", pebble=1))["where"]["1/N1/1"].startswith("runs on worker")
         assert head.view().state == "suspending"
+        assert head._running is not None
+        assert not head._running._at_once.is_set()
 
     assert run_with(tmp_path, talk, infos=[{"n": 1}, {"n": 2}]) == 143
 
