@@ -17,8 +17,17 @@ from cryocloud_core.task import Task
 
 _Entry = tuple[int, int, int, Task]
 _Key = tuple[str, str]
-#: True: taken; False: no room for this kind of worker; a text: why this task must wait, while others need not
-Offer = Callable[[Task], bool | str]
+#: True: taken; False: no room for this kind of worker; a text: why this task must wait, while others need not;
+#: Held: why all tasks like it must wait
+Offer = Callable[[Task], "bool | str | Held"]
+
+
+@frozen
+class Held:
+    """Why a task waits together with all others of its `key`: a (workflow, node) whose restrictions do not hold."""
+
+    key: tuple[str, str]
+    why: str
 
 
 @frozen
@@ -60,6 +69,17 @@ class _Limit:
     parked: list[_Entry] = field(factory=list)
 
 
+@define
+class _Hold:
+    """Tasks that wait for the restrictions of one node; `probe` is the one of them that is offered next."""
+
+    why: str = ""
+    #: how many, by the node of the task
+    counts: Counter[str] = field(factory=Counter)
+    entries: list[_Entry] = field(factory=list)
+    probe: str = ""
+
+
 class Gate:
     """Every task that was started and has not ended: waiting, or out at a worker."""
 
@@ -70,6 +90,8 @@ class Gate:
         self._out: dict[str, Task] = {}
         self._entered = 0
         self._passed: dict[str, tuple[str, _Entry]] = {}
+        self._holds: dict[_Key, _Hold] = {}
+        self._hold_of: dict[str, _Hold] = {}
 
     def limit(self, workflow: str, node: str, most: int) -> None:
         """Allow at most `most` tasks of a node out at once."""
@@ -87,10 +109,20 @@ class Gate:
         heapq.heappush(self._ready[task.kind], (-task.priority, task.pebble, self._entered, task))
 
     def hand_out(self, offer: Offer) -> None:
-        """Offer waiting tasks in order, each kind of worker until the first refusal; passed over tasks stay behind."""
+        """Offer waiting tasks in order, each kind of worker until the first refusal; passed over tasks stay behind.
+
+        Of the tasks that a restriction holds the first is offered, and the next one once that was taken.
+        """
+        for hold in self._holds.values():
+            self._probe(hold)
         for heap in self._ready.values():
             while heap and self._offer_first(heap, offer):
                 pass
+
+    def held(self, workflow: str, node: str, of: str) -> int:
+        """Return how many tasks of node `of` wait for the restrictions of a node, itself or an input before it."""
+        hold = self._holds.get((workflow, node))
+        return 0 if hold is None else hold.counts[of]
 
     def passed_over(self) -> list[tuple[Task, str]]:
         """Return the tasks that were passed over and why, in the order in which they were."""
@@ -126,6 +158,7 @@ class Gate:
         if gone is None:
             return False
         self._passed.pop(task, None)
+        self._let_go(gone)
         limit = self._limits.get((gone.workflow, gone.node))
         if limit is not None:
             limit.waiting -= 1
@@ -150,7 +183,11 @@ class Gate:
             for (workflow, node), limit in self._limits.items()
             if limit.waiting and limit.out >= limit.most
         ]
-        return [*limited, *(Blocked(workflow, node, count, why) for (workflow, node, why), count in passed.items())]
+        held = [
+            Blocked(*key, hold.counts.total(), hold.why) for key, hold in self._holds.items() if hold.counts.total()
+        ]
+        over = [Blocked(workflow, node, count, why) for (workflow, node, why), count in passed.items()]
+        return [*limited, *over, *held]
 
     def waiting(self, task: str) -> Task | None:
         """Return a task that waits here, None for any other."""
@@ -167,6 +204,8 @@ class Gate:
         if limit is not None and limit.out >= limit.most:
             own = (waiting.workflow, waiting.node)
             return Standing(False, limit.most, tuple(t for t in self._out.values() if (t.workflow, t.node) == own))
+        if task in self._hold_of:
+            return Standing(why=self._hold_of[task].why)
         if task in self._passed:
             return Standing(why=self._passed[task][0])
         before = self._before(waiting)
@@ -198,11 +237,41 @@ class Gate:
             if answer is False:
                 return False
             heapq.heappop(heap)
-            if isinstance(answer, str):
+            if isinstance(answer, Held):
+                self._hold(entry, answer)
+            elif isinstance(answer, str):
                 self._pass_over(entry, answer)
             else:
                 self._take(task)
         return True
+
+    def _hold(self, entry: _Entry, held: Held) -> None:
+        """Let a task wait for restrictions; its place under a limit goes to the next one."""
+        task = entry[3]
+        hold = self._holds.setdefault(held.key, _Hold())
+        hold.why = held.why
+        if self._hold_of.get(task.id) is not hold:
+            self._let_go(task)
+            hold.counts[task.node] += 1
+            self._hold_of[task.id] = hold
+        hold.probe = "" if hold.probe == task.id else hold.probe
+        heapq.heappush(hold.entries, entry)
+        self._unpark_of(task)
+
+    def _let_go(self, task: Task) -> None:
+        """A task does not wait for restrictions any more."""
+        hold = self._hold_of.pop(task.id, None)
+        if hold is not None:
+            hold.counts[task.node] -= 1
+            hold.probe = "" if hold.probe == task.id else hold.probe
+
+    def _probe(self, hold: _Hold) -> None:
+        """Let the first task that waits for restrictions be offered again."""
+        while hold.entries and not hold.probe:
+            entry = heapq.heappop(hold.entries)
+            if self._hold_of.get(entry[3].id) is hold:
+                hold.probe = entry[3].id
+                heapq.heappush(self._ready[entry[3].kind], entry)
 
     def _take(self, task: Task) -> None:
         self._out[task.id] = self._waiting.pop(task.id)
@@ -210,11 +279,23 @@ class Gate:
         if limit is not None:
             limit.out += 1
             limit.waiting -= 1
+        hold = self._hold_of.get(task.id)
+        if hold is not None:
+            self._let_go(task)
+            self._probe(hold)
 
     def _pass_over(self, entry: _Entry, why: str) -> None:
         """Put a task aside; its place under a limit goes to the next one."""
         task = entry[3]
         self._passed[task.id] = (why, entry)
+        hold = self._hold_of.get(task.id)
+        if hold is not None:
+            self._let_go(task)
+            self._probe(hold)
+        self._unpark_of(task)
+
+    def _unpark_of(self, task: Task) -> None:
+        """A task that is not held by its node's limit gives its turn to the next one that is."""
         limit = self._limits.get((task.workflow, task.node))
         if limit is not None and limit.out < limit.most:
             self._unpark(limit)

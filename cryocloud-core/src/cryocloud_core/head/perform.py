@@ -30,7 +30,7 @@ from cryocloud_core.engine.commands import (
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Answered, CleanUpEnded, TaskEnded, TimerFired
 from cryocloud_core.engine.exchange import Exchange
-from cryocloud_core.engine.gate import Gate
+from cryocloud_core.engine.gate import Gate, Held
 from cryocloud_core.errors import ConfigError, ResolutionError
 from cryocloud_core.head.cache import Hit, ResultCache, without_use
 from cryocloud_core.head.cleaning import Cleaning
@@ -38,6 +38,7 @@ from cryocloud_core.head.counters import Counters
 from cryocloud_core.head.dispatch import Dispatch
 from cryocloud_core.head.inbox import Inbox
 from cryocloud_core.head.places import Places
+from cryocloud_core.head.restraint import Restraint
 from cryocloud_core.head.story import Story
 from cryocloud_core.head.timers import Timers
 from cryocloud_core.head.wheel import Done
@@ -69,6 +70,8 @@ class Performer:
         self.said: Callable[[str, Mapping[str, Any]], None] = lambda _worker, _values: None
         #: what is told of a task is covered with what its arguments revealed
         self.veil = dispatch.veil
+        #: what restrictions hold back, when the run has any
+        self.restraint: Restraint | None = None
         #: pebbles that wait for each other
         self.exchange = Exchange()
         self.timers = Timers(self._timer_fired)
@@ -109,6 +112,8 @@ class Performer:
                 do[type(command)](command)
             if each.left:
                 story.left(each)
+                if self.restraint is not None:
+                    self.restraint.left(each.event.pebble)
         self.hand_out()
         self.after()
 
@@ -196,8 +201,11 @@ class Performer:
 
     # --- handing out ----------------------------------------------------------------------------------
 
-    def _offer(self, task: Task) -> bool | str:
+    def _offer(self, task: Task) -> bool | str | Held:
         """Offer one task; True when it is off our hands, a text when it has to wait while others need not."""
+        held = self.restraint.held(task) if self.restraint is not None else None
+        if held is not None:
+            return held
         found = self._cache.look(task)
         if isinstance(found, str):
             return found

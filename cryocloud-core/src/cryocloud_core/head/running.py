@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Iterable
 from typing import Any
 
 from cryocloud_core.engine.events import PebbleCancelled
+from cryocloud_core.engine.restrictions import Restrictions
 from cryocloud_core.errors import StateError
 from cryocloud_core.graph.workflow import Node
 from cryocloud_core.head.answers import Answers
@@ -27,6 +28,7 @@ from cryocloud_core.head.inbox import Inbox
 from cryocloud_core.head.observers import Observers
 from cryocloud_core.head.perform import Performer
 from cryocloud_core.head.recovery import next_seq
+from cryocloud_core.head.restraint import Restraint
 from cryocloud_core.head.resume import Given
 from cryocloud_core.head.retention import Retention
 from cryocloud_core.head.settings import IsOurs, LoadInput, RunSettings
@@ -131,6 +133,10 @@ class Running:
             cache=ResultCache(parts.journal.reader, [] if self._settings.nocache else workflows),
         )
         performer.task_over, performer.said = status.publisher.ended, status.said
+        restrictions = Restrictions(workflows, status.board)
+        if restrictions.channels():
+            status.follow(restrictions.channels())
+            performer.restraint = Restraint(restrictions, parts.gate, parts.ledger, parts.engine)
         return performer
 
     # --- for the head ---------------------------------------------------------------------------------
@@ -345,6 +351,7 @@ class Running:
         while True:
             await asyncio.sleep(1.0)
             self.watch.look()
+            self._performer.hand_out()
             self.watch.config(self._parts.contexts)
             self._forgetting.look(self._last_commit)
 
