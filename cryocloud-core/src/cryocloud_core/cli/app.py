@@ -15,12 +15,14 @@ from cryocloud_core.cli import (
     check,
     config,
     explain,
+    graph,
     log,
     modules,
     new_module,
     pebbles,
     run,
     run_module,
+    schema,
     status,
     steer,
 )
@@ -52,6 +54,8 @@ app = typer.Typer(
 )
 app.command("run", cls=WorkflowCommand)(run.run)
 app.command("check", cls=WorkflowCommand)(check.check)
+app.command("graph", cls=WorkflowCommand)(graph.graph)
+app.command("schema", cls=PlainCommand)(schema.schema)
 app.command("pebbles", cls=PlainCommand)(pebbles.pebbles)
 app.command("explain", cls=PlainCommand)(explain.explain)
 app.command("cancel", cls=PlainCommand)(steer.cancel)

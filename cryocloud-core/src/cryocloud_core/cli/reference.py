@@ -56,11 +56,12 @@ command's help, `cryocloud --version` the version; `cryocloud --install-completi
 def _section(name: str, command: Any) -> str:
     names = " and ".join(f"`{alias}`" for alias in ALIASES.get(name, ()))
     aliases = f"\n\nAlso called {names}." if names else ""
-    arguments = " ".join(_argument(param) for param in command.params if param.param_type_name == "argument")
+    arguments = (_argument(param) for param in command.params if param.param_type_name == "argument")
+    typed = " ".join(["cryocloud", name, *arguments])
     rows = [_row(flag) for flag in flags_of(command) if not flag.hidden]
     table = "\n".join(["| flag | meaning |", "|---|---|", *rows]) if rows else ""
     help_text = inspect.cleandoc(command.help or "")
-    parts = [f"## `cryocloud {name} {arguments}`{aliases}", help_text, table]
+    parts = [f"## `{typed}`{aliases}", help_text, table]
     hidden = [f"`{NOT_YET[flag.name][0]}` ({NOT_YET[flag.name][1]})" for flag in flags_of(command) if flag.hidden]
     if hidden:
         parts.append(f"Refused until their features are built: {', '.join(hidden)}.")
