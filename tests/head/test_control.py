@@ -51,6 +51,7 @@ def run_with(state_dir: Path, talk: Talk, *, flow: Workflow | None = None, infos
         head = make_head(flow or chain(1), state_dir, desk, {"In": feed})
         running = asyncio.create_task(head.run())
         await until(lambda: (state_dir / SOCKET_FILE).exists() and head.view().state == "running")
+        await until(lambda: head.view().pebbles_open == len(feed.infos))
         try:
             await talk(head, desk)
         finally:
