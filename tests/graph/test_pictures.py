@@ -16,7 +16,7 @@ from cryocloud_core.engine.plan import Plan
 from cryocloud_core.graph import pictures
 from cryocloud_core.graph.refs import Argument, Literal
 from cryocloud_core.graph.spelling import printable
-from cryocloud_core.graph.workflow import Node, NodeKind, Placement, WorkerKind, Workflow
+from cryocloud_core.graph.workflow import Node, NodeKind, Placement, Restriction, WorkerKind, Workflow
 from cryocloud_core.testing.flow import ALWAYS, node
 
 #: any text that JSON can hold, lone surrogates too, with more of what formats read meaning into
@@ -58,6 +58,8 @@ def rich() -> Workflow:
         node("Off", "M", run_on=set()),
         node("Tidy", "M", deferred=True, placement=Placement(on_head=True)),
         node("Far", "M", placement=Placement(machine=Argument(Literal(["a", "b"])))),
+        node("Each", "M", placement=Placement(machine=Argument(Literal("all")))),
+        node("Held", "M", restrictions=(Restriction("Wind", "L.pending", "<", "3"),)),
         node("Mail", kind=NodeKind.GLOBAL, run_on={"error", "timeout"}),
         node("Told", "Mail"),
     )
@@ -76,6 +78,8 @@ def test_the_text_marks_everything(rich: Workflow) -> None:
         "          Off  [never]",
         "          Tidy  [deferred; on the head]",
         '          Far  [machine ["a", "b"]]',
+        "          Each  [on every machine]",
+        "          Held  [while Wind:L.pending < 3]",
         "  Other  [input]",
         "  Mail  [global; on error, timeout]",
         "    Told",
@@ -88,7 +92,7 @@ def test_dot_marks_everything(rich: Workflow) -> None:
     cluster = lines.index("subgraph cluster_0 {")
 
     assert 'n0 [label="In (noop)\\ninput, permanent", shape=oval];' in lines
-    assert 'n10 [label="Mail (noop)\\nglobal, on error, timeout", shape=hexagon];' in lines
+    assert 'n12 [label="Mail (noop)\\nglobal, on error, timeout", shape=hexagon];' in lines
     assert 'n8 [label="Tidy (noop)\\ndeferred\\non the head", shape=box, style=dashed];' in lines
     assert 'n6 [label="Any (noop)\\nfirst parent that fits\\nloop over x", shape=box];' in lines
     assert "once for each item of f, merged by M" in lines[cluster + 1]
@@ -109,7 +113,7 @@ def test_mermaid_marks_everything(rich: Workflow) -> None:
 
     assert lines[0] == "flowchart TD"
     assert 'n0(["In #40;noop#41;<br/>input#44; permanent"])' in lines
-    assert 'n10{{"Mail #40;noop#41;<br/>global#44; on error#44; timeout"}}' in lines
+    assert 'n12{{"Mail #40;noop#41;<br/>global#44; on error#44; timeout"}}' in lines
     assert [line[:2] for line in lines[cluster + 1 : lines.index("end")]] == ["n3", "n4", "n5"]
     assert 'n3 -.->|"on error"| n4' in lines
     assert "n2 --> n3" in lines

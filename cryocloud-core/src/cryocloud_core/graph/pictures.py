@@ -91,6 +91,8 @@ def marks(node: Node) -> Iterator[str]:
             yield f"{word} {value}"
     if node.merge:
         yield "merge"
+    for each in node.restrictions:
+        yield f"while {each.channel}:{each.parameter} {each.operator} {each.value}"
     yield from _where(node)
 
 
@@ -102,7 +104,9 @@ def _where(node: Node) -> Iterator[str]:
         yield f"{place.kind.value} worker"
     machine = None if place.machine is None else place.machine.source
     if isinstance(machine, Literal):
-        if machine.value:
+        if machine.value == "all":
+            yield "on every machine"
+        elif machine.value:
             yield f"machine {machine.value if isinstance(machine.value, str) else shown(machine.value)}"
     elif machine is not None:
         yield "machine by reference"
