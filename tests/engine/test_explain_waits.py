@@ -10,7 +10,7 @@ from cryocloud_core.engine.chronicle import PARTS_TOLD
 from cryocloud_core.engine.explain import WaitTold, tasks_of
 from cryocloud_core.engine.rendezvous import MODULE
 from cryocloud_core.graph.refs import Argument, Literal, OutputRef
-from cryocloud_core.graph.workflow import Node, Retry
+from cryocloud_core.graph.workflow import Node, Placement, Retry
 from cryocloud_core.task import Succeeded
 from cryocloud_core.testing.flow import Flow, node, tempdir
 
@@ -108,6 +108,20 @@ def test_a_rendezvous_waits_for_the_parent_that_has_not_come() -> None:
     wait = flow.told("Sync").wait
     assert wait is not None
     assert (wait.what, wait.task) == ('a pebble with msgid "p1" that comes by B', "")
+
+
+def test_a_node_on_every_machine_waits_for_the_answer_which_there_are() -> None:
+    """Then each machine is a part of its own."""
+    every = Placement(machine=ref(Literal("all")))
+    flow = Flow(node("In"), node("A", "In", placement=every))
+    flow.arrive()
+    asked = flow.told("A").wait
+    flow.answer("1/A/1", "m1", "m2")
+    parts = flow.told("A").parts
+
+    assert asked == WaitTold("the answer which machines there are")
+    assert parts is not None
+    assert [each.why for each in parts.open] == ["on machine m1", "on machine m2"]
 
 
 # --- splits -------------------------------------------------------------------------------------------

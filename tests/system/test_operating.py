@@ -8,16 +8,22 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import CRYOCLOUD, Place, Result, Started
 
 from cryocloud_core.cli.main import invoke
 
+if TYPE_CHECKING:
+    from tests.system.conftest import Place, Started
+
 pytestmark = pytest.mark.system
+
+CRYOCLOUD = str(Path(sys.executable).with_name("cryocloud"))
 
 #: an input that makes `n` pebbles, with names that want to harm, and stays if it is told to
 FEED = """
@@ -57,12 +63,21 @@ def workflow(place: Place, *nodes: dict[str, Any], name: str = "flow") -> Path:
     return path
 
 
-def cc(place: Place, *words: object, state: Path | None = None) -> Result:
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and what it said."""
+
+    status: int
+    out: str
+    err: str
+
+
+def cc(place: Place, *words: object, state: Path | None = None) -> Said:
     """Run another command on the run of this place, in this process: it is started often."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         status = invoke([*map(str, words), "--state-dir", str(state or place.state)])
-    return Result(status, out.getvalue(), err.getvalue())
+    return Said(status, out.getvalue(), err.getvalue())
 
 
 def section(text: str, node: str) -> str:

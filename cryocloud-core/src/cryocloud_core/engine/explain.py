@@ -223,6 +223,8 @@ class _Teller:
             case _ if (meeting := self._pebble.meetings.get(self._pebble.task_id(run))) is not None:
                 missing = [parent for parent in meeting.parents if parent not in meeting.came]
                 return WaitTold(f"a pebble with msgid {meeting.message} that comes by {', '.join(missing)}", through)
+            case _ if self._pebble.task_id(run) in self._pebble.questions:
+                return WaitTold("the answer which machines there are", through)
             case _:
                 return WaitTold("its task", through, task=run.task.id if run.task is not None else "")
 

@@ -57,7 +57,10 @@ class Reasons:
         if run.region is not None and run is not run.region.outer:
             collected = ", which a merge does not collect" if run.state is State.SKIPPED else ""
             return f"runs in each part of {run.region.outer.node.name}{collected}"
-        if run.scope.part is not None and run.scope.region is not None and run.node.name == run.scope.region.plan.split:
+        region = run.scope.region
+        if region is not None and run.scope.part is not None and run.node.name == region.plan.split:
+            if region.outer.node.split_on is None:
+                return f"on machine {region.items[run.scope.part]}"
             return f"item {run.scope.part} of the list"
         if run.fired_by is not None:
             return f"{_came(run.fired_by)}, the first that runOn {self._run_on()} accepts{self._held()}"

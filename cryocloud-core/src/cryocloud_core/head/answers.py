@@ -12,11 +12,13 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 from cryocloud_core.engine.events import PebbleCancelled
+from cryocloud_core.engine.pebble import NodeRun, Pebble
 from cryocloud_core.errors import CryoCloudError, StateError, UsageError
 from cryocloud_core.graph.workflow import NodeKind
 from cryocloud_core.head.assemble import Parts
@@ -45,7 +47,6 @@ class Answers:
     parts: Parts
     feeds: Feeds
     scheduler: Scheduler
-    node: str | None
     status: Callable[[], Answer] = dict
     _repeats: dict[int, int] = field(factory=dict)
 
@@ -76,12 +77,17 @@ class Answers:
             pebble = self.parts.engine.pebbles.get(held.pebble)
             if pebble is None:
                 continue
-            runs = [run for _, run in zip(range(4), pebble.tasks.values(), strict=False)]
-            at = list(dict.fromkeys(f"{run.node.name}{run.scope.name}" for run in runs))
+            at = [f"{run.node.name}{run.scope.name}" for run in self._in_work(pebble)]
             found.append({"pebble": pebble.id, "phase": pebble.phase.value, "tasks": len(pebble.tasks), "at": at})
             if len(found) == MOST:
                 break
         return {"pebbles": found, "open": self.parts.ledger.open}
+
+    def _in_work(self, pebble: Pebble) -> list[NodeRun]:
+        """Return a few runs with open tasks, those that a worker is in first."""
+        some = list(islice(pebble.tasks.items(), MOST))
+        some.sort(key=lambda item: item[0] not in self.parts.counters.active)
+        return [run for _, run in some[:4]]
 
     async def _explain(self, request: dict[str, Any]) -> Answer:
         """Say where open tasks are: those that are named, or those of a pebble."""
@@ -91,7 +97,7 @@ class Answers:
             tasks = [] if pebble is None else list(pebble.tasks)
         if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
             raise UsageError("tasks must be a list of task ids")
-        where = Where(self.parts.gate, self.scheduler, self.parts.counters, self._closed, self.node)
+        where = Where(self.parts.gate, self.scheduler, self.parts.counters, self._closed)
         return {"where": where.tell(tasks[:MOST])}
 
     def _closed(self) -> str:

@@ -28,8 +28,6 @@ class Where:
     scheduler: Scheduler
     counters: Counters
     closed: Callable[[], str]
-    #: the machine of tasks that name none
-    node: str | None = None
 
     def tell(self, tasks: Iterable[str]) -> dict[str, str]:
         """Return for each task where it is."""
@@ -60,7 +58,7 @@ class Where:
             return f"max_parallel: {len(standing.holders)} of {standing.most} are running, held by {held}{more}"
         waiting = self.gate.waiting(task)
         assert waiting is not None
-        nobody = self.scheduler.unserved(waiting.kind) or self._no_machine(waiting)
+        nobody = self.scheduler.unserved(waiting.kind)
         if nobody:
             return f"a worker that may take it: {nobody}"
         first = standing.first
@@ -69,13 +67,6 @@ class Where:
             return f"a higher priority: {other} goes first, {standing.ahead} ahead in all; {self._busy(waiting)}"
         ahead = f"; {standing.ahead} ahead of it" if standing.ahead else "; it is next"
         return self._busy(waiting) + ahead
-
-    def _no_machine(self, task: Task) -> str:
-        wanted = task.machines or (() if self.node is None else (self.node,))
-        there = {worker.machine for worker in self.scheduler.workers()}
-        if not wanted or not there or there.intersection(wanted):
-            return ""
-        return f"no worker on machine {', '.join(wanted)}"
 
     def _busy(self, task: Task) -> str:
         """Say that all workers of the task's kind are taken, and by whom."""
