@@ -90,7 +90,11 @@ class Performer:
         #: taken and not begun, by kind of worker and priority
         self._unbegun: dict[tuple[str, int], set[str]] = defaultdict(set)
         self._soon = False
-        self._do: dict[type, Callable[[Any], None]] = {
+        self._do = self._deeds(story)
+
+    def _deeds(self, story: Story) -> dict[type, Callable[[Any], None]]:
+        """Return what is done about each kind of command."""
+        return {
             StartTask: self._start,
             CancelTask: self._cancel,
             SetTimer: lambda command: self.timers.set(command.pebble, command.timer, command.due_at),
