@@ -103,6 +103,8 @@ def waiting(place: Place) -> tuple[Place, Started]:
         feed(2),
         step("Bad", module="bad", priority=100, retry={"times": 1, "delay": 900}),
         step("Hold", priority=95, max_parallel=1, args={"wait": True}),
+        step("Cut", priority=94, restrictions={"flow:Hold.processing": "<1"}),
+        step("Far", priority=93, ccnode="elsewhere"),
         step("High", priority=90),
         step("Low", priority=10),
         step("Gpu", gpu=True),
@@ -116,7 +118,7 @@ def waiting(place: Place) -> tuple[Place, Started]:
 
 
 def test_every_cause_of_waiting_is_told_with_its_holder(waiting: tuple[Place, Started]) -> None:
-    """max_parallel, priority, no worker of the class, backoff, a parent, the main phase, then the suspended run."""
+    """Limits, restrictions, priority, no worker of a class or machine, backoff, a parent; then the suspended run."""
     place, started = waiting
     first, second = cc(place, "explain", 1).out, cc(place, "explain", 2).out
 
@@ -131,6 +133,8 @@ def test_every_cause_of_waiting_is_told_with_its_holder(waiting: tuple[Place, St
     busy = r"waits for a free normal worker: 1 of 1 are busy, \S+ with pebble 1 Hold \(.*\); it is next"
     assert re.search(busy, section(first, "High"))
     assert "waits for a worker that may take it: no GPU worker (see --gpus)" in section(first, "Gpu")
+    assert "waits for restriction flow:Hold.processing <1: it is 1" in section(first, "Cut")
+    assert "waits for a worker that may take it: no normal worker is on a machine named 'elsewhere'" in first
     assert re.search(r"waits for attempt 2; due \d\d:\d\d:\d\d, in 9:\d\d", section(first, "Bad"))
     assert "waits for the main phase, behind it" in section(first, "Mop")
     assert_harmless(first + second)

@@ -51,7 +51,7 @@ class Where:
 
     def _waiting(self, task: str, standing: Standing) -> str:
         if standing.why:
-            return standing.why
+            return f"a worker that may take it: {standing.why}" if standing.why.startswith("no ") else standing.why
         if standing.most:
             held = ", ".join(map(self._holder, standing.holders[:_NAMED]))
             more = f" and {len(standing.holders) - _NAMED} more" if len(standing.holders) > _NAMED else ""
