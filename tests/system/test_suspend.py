@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from campaign.processes import marked
 
 if TYPE_CHECKING:
     from tests.system.conftest import Place, Result
@@ -185,17 +186,14 @@ def test_a_second_head_is_refused_with_the_pid_of_the_first(place: Place) -> Non
     assert place.trace() == ["begin A 1", "end A 1"]
 
 
-def test_a_worker_that_is_killed_costs_one_task(place: Place) -> None:
-    """The task of a killed worker is placed again; the run ends well."""
+@pytest.mark.parametrize("program", ["cryocloud_core.worker ", "cryocloud_core.worker.keeper "])
+def test_a_worker_that_is_killed_costs_one_attempt(place: Place, program: str) -> None:
+    """The task of a killed worker, or of one whose keeper was killed, is placed again once; the run ends well."""
     workflow = place.workflow(WAITS)
     run = place.start(workflow)
     place.await_trace("begin A 1")
-    from campaign.processes import children_of
-
-    workers = [child for child in children_of(run.pid) if "cryocloud_core.worker" in child.command]
-    assert workers != []
-    for worker in workers:
-        worker.kill()
+    killed = [process.kill() for process in marked(place.mark) if f"-m {program}" in process.command]
+    assert killed != []
     place.until(lambda: len(place.trace()) == 2, "the task was not placed again")
     place.allow("A")
 

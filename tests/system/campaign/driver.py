@@ -18,7 +18,7 @@ from campaign.journal_file import JournalFile, read_journal
 from campaign.judge import Breach, exit_tells_the_truth, judge, lost_nodes, repeats, same_results, told_once
 from campaign.processes import end_all, wait_until_gone
 from campaign.run_process import RunProcess
-from campaign.settings import HEAD, STOP, WORKER, Plan
+from campaign.settings import HEAD, KEEPER, STOP, WORKER, Plan
 
 #: how long the last process may take to vanish after the head's end
 GONE_WITHIN_S = 3.0
@@ -120,6 +120,8 @@ def do(kind: str, run: RunProcess, report: Report, chance: random.Random, hit: s
     """Deal one blow; False when it could not be dealt yet."""
     if kind == WORKER:
         return kill_worker(run, chance, hit)
+    if kind == KEEPER:
+        return kill_keeper(run, hit)
     if kind == STOP:
         run.terminate()
         status = run.wait(30)
@@ -148,6 +150,17 @@ def kill_worker(run: RunProcess, chance: random.Random, hit: set[str]) -> bool:
             hit |= {node for pid, node in inside_now(run).items() if pid == worker.pid}
             return True
     return False
+
+
+def kill_keeper(run: RunProcess, hit: set[str]) -> bool:
+    """Kill the process that keeps the workers, and so all of them, unless one is in a node that was hit before."""
+    pids = {worker.pid for worker in run.workers()}
+    if hit & {node for pid, node in inside_now(run).items() if pid in pids}:
+        return False
+    killed = any(keeper.kill() for keeper in run.keepers())
+    if killed:
+        hit |= {node for pid, node in inside_now(run).items() if pid in pids}
+    return killed
 
 
 def await_busy(run: RunProcess, nodes: tuple[str, ...] = ("",)) -> None:

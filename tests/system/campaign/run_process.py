@@ -92,6 +92,11 @@ class RunProcess:
         below = (process for process in everyone if process.parent in children and process.state not in "ZX")
         return [process for process in below if "-m cryocloud_core.worker " in process.command]
 
+    def keepers(self) -> list[Process]:
+        """Return the living process between head and workers."""
+        mine = (process for process in everybody() if process.parent == self.head.pid and process.state not in "ZX")
+        return [process for process in mine if "-m cryocloud_core.worker.keeper " in process.command]
+
     def kill_head(self) -> bool:
         """Kill the head alone; False when it had ended by itself."""
         self.head.send_signal(signal.SIGKILL)

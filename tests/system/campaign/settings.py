@@ -10,8 +10,9 @@ from pathlib import Path
 
 WORKFLOW = Path(__file__).parent / "workflow" / "workflow.json"
 
-#: kinds of disturbance: the head alone, one worker, the head with every worker at once, and a polite stop
-HEAD, WORKER, POWER, STOP = "kill head", "kill worker", "kill all", "SIGTERM"
+#: kinds of disturbance: the head alone, one worker, the process that keeps the workers, everything at once as in a
+#: power cut, and a polite stop
+HEAD, WORKER, KEEPER, POWER, STOP = "kill head", "kill worker", "kill keeper", "kill all", "SIGTERM"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Plan:
     def disturbances(self) -> Sequence[str]:
         """Return the disturbances in the order they come."""
         chance = random.Random(self.seed)
-        kills = [chance.choices((HEAD, WORKER, POWER), (5, 4, 1))[0] for _ in range(self.kills)]
+        kills = [chance.choices((HEAD, WORKER, KEEPER, POWER), (10, 8, 1, 2))[0] for _ in range(self.kills)]
         mixed = [*kills, *[STOP] * self.stops]
         chance.shuffle(mixed)
         return mixed
