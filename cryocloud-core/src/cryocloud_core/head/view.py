@@ -60,7 +60,7 @@ class FailureView:
 
 @frozen
 class RunView:
-    """A run at one moment. `state` is `starting running suspending stopped` or `paused: <why>`."""
+    """A run at one moment. `state` is `starting running draining suspending stopped` or `paused: <why>`."""
 
     workflows: tuple[str, ...]
     state: str
