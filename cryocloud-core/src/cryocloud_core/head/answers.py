@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from cryocloud_core.head.assemble import Parts
 from cryocloud_core.head.batch import Arrival, Batch
 from cryocloud_core.head.feeds import Feeds
 from cryocloud_core.head.repeating import RETRY_PREFIX, arrival_of
+from cryocloud_core.head.resume import Given
 from cryocloud_core.head.where import Where, closed_text
 from cryocloud_core.sdk.scheduler import Scheduler
 
@@ -47,6 +48,9 @@ class Answers:
     parts: Parts
     feeds: Feeds
     scheduler: Scheduler
+    given: Mapping[str, Given]
+    #: into the inbox: an event, or a function that adds rows to a batch
+    put: Callable[[Any], None]
     status: Callable[[], Answer] = dict
     _repeats: dict[int, int] = field(factory=dict)
 
@@ -112,11 +116,16 @@ class Answers:
             asked = [held.pebble for held in self.parts.ledger if not held.owing]
         else:
             asked = _numbers(request)
-        found = {number for number in asked if (held := self.parts.ledger.get(number)) is not None and not held.owing}
-        already = [number for number in asked if number in found and engine.pebbles[number].given_up]
-        given_up = [number for number in asked if number in found and number not in already]
+        # A pebble that closed a moment ago may still be in the ledger: its last commit is on its way.
+        found = {
+            number: engine.pebbles[number]
+            for number in asked
+            if number in engine.pebbles and number in self.parts.ledger and not self.parts.ledger[number].owing
+        }
+        already = [number for number, pebble in found.items() if pebble.given_up]
+        given_up = [number for number in found if number not in already]
         for number in given_up:
-            self.running.tell(PebbleCancelled(number, time.time()))
+            self.put(PebbleCancelled(number, time.time()))
         durable = await self._durable() if given_up else True
         not_open = [number for number in asked if number not in found]
         return {"cancelled": given_up, "already": already, "not_open": not_open, "durable": durable}
@@ -142,7 +151,7 @@ class Answers:
         run = self.parts.runs.get(earlier.workflow)
         if run is None:
             raise UsageError(f"this head does not run workflow {earlier.workflow!r}", subject=f"pebble {number}")
-        node = self.running.nodes_of(earlier.workflow).get(earlier.input)
+        node = self.given[earlier.workflow].workflow.nodes.get(earlier.input)
         if node is None or node.kind is not NodeKind.INPUT:
             raise UsageError(f"its input {earlier.input!r} is no longer there", subject=f"pebble {number}")
         repeat = self._repeats[number] = 1 + max(
@@ -188,7 +197,7 @@ class Answers:
     async def _durable(self) -> bool:
         """Return True once everything told before is on disk, False when that takes too long."""
         applied = asyncio.Event()
-        self.running.tell(lambda _batch: applied.set())
+        self.put(lambda _batch: applied.set())
 
         async def written() -> None:
             await applied.wait()

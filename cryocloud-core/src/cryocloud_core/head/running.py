@@ -16,7 +16,6 @@ from typing import Any
 from cryocloud_core.engine.events import PebbleCancelled
 from cryocloud_core.engine.restrictions import Restrictions
 from cryocloud_core.errors import StateError
-from cryocloud_core.graph.workflow import Node
 from cryocloud_core.head.answers import Answers
 from cryocloud_core.head.assemble import Parts
 from cryocloud_core.head.batch import Batch
@@ -90,7 +89,7 @@ class Running:
         self._story.arrived = self._feeds.durable
         self.watch = Watch(scheduler, parts.gate, self._performer.exchange, parts.counters, telling)
         runs = tuple(run.number for run in parts.runs.values())
-        self.answers = Answers(self, parts, self._feeds, scheduler)
+        self.answers = Answers(self, parts, self._feeds, scheduler, given, self._inbox.put)
         self._forgetting = Forgetting(parts.journal, Retention(settings.keep_s, settings.keep_pebbles), runs)
 
     def _make_feeds(self, load_input: LoadInput, is_ours: IsOurs) -> Feeds:
@@ -193,14 +192,6 @@ class Running:
     def paused(self) -> str:
         """Why the journal cannot be written now, empty when it can."""
         return self._paused
-
-    def nodes_of(self, workflow: str) -> dict[str, Node]:
-        """Return the nodes of a workflow as this start was given it."""
-        return self._given[workflow].workflow.nodes
-
-    def tell(self, item: Any) -> None:
-        """Put an event, or a function that adds rows to a batch, into the inbox."""
-        self._inbox.put(item)
 
     def shown_state(self) -> str:
         """Return the state as people are shown it."""
