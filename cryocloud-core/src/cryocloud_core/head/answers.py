@@ -132,16 +132,22 @@ class Answers:
 
     async def _retry(self, request: dict[str, Any]) -> Answer:
         """Let new pebbles arrive with the values of earlier ones."""
-        if self.running.draining or self.running.state != "running":
-            raise StateError(f"the run is {self.running.shown_state()}: nothing new arrives")
+        self._must_run()
         done: dict[str, int] = {}
         refused: dict[str, str] = {}
         for number in _numbers(request):
             try:
-                done[str(number)] = self.feeds.again(await self._arrival(number))
+                arrival = await self._arrival(number)
+                self._must_run()
+                done[str(number)] = self.feeds.again(arrival)
             except CryoCloudError as error:
                 refused[str(number)] = str(error)
         return {"retried": done, "refused": refused, "durable": await self._durable() if done else True}
+
+    def _must_run(self) -> None:
+        """Raise StateError when nothing new may arrive any more; it may have come to that while a journal was read."""
+        if self.running.draining or self.running.state != "running":
+            raise StateError(f"the run is {self.running.shown_state()}: nothing new arrives")
 
     async def _arrival(self, number: int) -> Arrival:
         if number in self.parts.ledger and not self.parts.ledger[number].owing:
