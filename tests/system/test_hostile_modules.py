@@ -236,11 +236,11 @@ def test_threads_that_a_module_leaves_do_not_hold_the_run(place: Place, thread: 
 def test_a_module_that_kills_its_siblings_harms_only_their_attempts(place: Place) -> None:
     """A module that kills every other worker costs their tasks one attempt; the run ends by itself."""
     slaughter = (
-        "me, head = os.getpid(), os.getppid()\n"
+        "me, mark = os.getpid(), os.environ['CRYOCLOUD_CAMPAIGN_MARK']\n"
         "    for p in [int(p) for p in os.listdir('/proc') if p.isdigit()]:\n"
         "        try: line = open(f'/proc/{p}/cmdline').read(); env = open(f'/proc/{p}/environ').read()\n"
         "        except OSError: continue\n"
-        "        if p != me and 'cryocloud_core.worker' in line and os.environ['CRYOCLOUD_CAMPAIGN_MARK'] in env:\n"
+        "        if p != me and 'cryocloud_core.worker' in line.split(chr(0)) and mark in env:\n"
         "            os.kill(p, 9)\n"
         "    return 100, {}"
     )
