@@ -48,7 +48,7 @@ def test_nothing_asked_shows_help_and_is_a_usage_error(capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["chek"], "cryocloud: no such command 'chek'. Did you mean 'check'? (see cryocloud --help)"),
+        (["chekc"], "cryocloud: no such command 'chekc'. Did you mean 'check'? (see cryocloud --help)"),
         (
             ["run", "--fresj"],
             "cryocloud run: no such option: --fresj; did you mean --fresh? (see cryocloud run --help)",
