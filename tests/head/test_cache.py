@@ -162,9 +162,37 @@ def test_a_lookup_only_node_keeps_nothing(tmp_path: Path) -> None:
     """It consults what others kept."""
     looks = CacheRule(("n",), lookup=True)
 
-    assert len(run(tmp_path, lambda _: {}, [{"n": 1}] * 2, rule=looks)[0].offered) == 2
+    assert len(run(tmp_path, lambda _: {}, [{"n": 1}] * 2, rule=looks, slots=1)[0].offered) == 2
     run(tmp_path, lambda _: {}, [{"n": 1}])
     assert run(tmp_path, lambda _: {}, [{"n": 1}], rule=looks)[0].offered == []
+
+
+def test_nobody_waits_for_a_task_whose_result_is_not_kept(tmp_path: Path) -> None:
+    """Two nodes that only look run side by side."""
+
+    async def play() -> None:
+        async def work(_: Task) -> Any:
+            await until(lambda: len(desk.offered) == 2)
+            return {}
+
+        desk = Desk(work, slots=4)
+        looks = CacheRule(("n",), lookup=True)
+        assert await make_head(chain(1, cache=looks), tmp_path, desk, {"In": Feed([{"n": 1}] * 2)}).run() == 0
+
+    asyncio.run(play())
+
+
+def test_using_a_result_does_not_make_it_younger(tmp_path: Path) -> None:
+    """Its time counts from when it was made."""
+
+    def made_at() -> Any:
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+            return connection.execute("SELECT at FROM cached").fetchall()
+
+    run(tmp_path, lambda _: {}, [{"n": 1}])
+    first = made_at()
+    assert run(tmp_path, lambda _: {}, [{"n": 1}])[0].offered == []
+    assert made_at() == first
 
 
 def test_a_failure_is_not_kept_and_the_next_one_tries(tmp_path: Path) -> None:
