@@ -20,7 +20,7 @@ from desk import Config, Desk, Feed, literal, make_head, node, until
 
 from cryocloud_core.graph.condition import Compare, Condition, Text, Value
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, OptionRef, OutputRef
-from cryocloud_core.graph.workflow import NodeKind, Option, Retry, Workflow
+from cryocloud_core.graph.workflow import CacheRule, NodeKind, Option, Placement, Retry, Workflow
 from cryocloud_core.task import Failed, Preparation, StagingKind, Task
 
 #: what the nodes of each pebble do before the head is stopped: `hold` never ends
@@ -36,16 +36,18 @@ PLAN: dict[int, dict[str, Any]] = {
 
 
 def recorded_flow() -> Workflow:
-    """Return a workflow with repeats, conditions, a join, a deferred node, a handler and a tempdir."""
+    """Return a workflow with repeats, conditions, a join, a deferred node, a handler, a tempdir and all machines."""
     tempdir = Argument(literal("/tmp").source, preparation=Preparation(StagingKind.TEMPDIR, id="shared"))
     kind = OutputRef("Choose", "kind")
     args = {"big": Argument(OutputRef("Read", "big")), "o": Argument(OptionRef("o")), "t": tempdir}
     failed = frozenset({"error"})
+    n = Argument(OutputRef("In", "n"))
     nodes = [
         node("In", outputs={"n": "a number"}),
         node("Read", "In", args={"n": Argument(OutputRef("In", "n")), "c": Argument(ConfigRef("Root.c"))}),
         node("Work", "Read", args=args, retry=Retry(3, delay_s=20.0, jitter=0.2)),
         node("Choose", "Read"),
+        node("Every", "Read", placement=Placement(machine=literal("all")), cache=CacheRule(("n",)), args={"n": n}),
         node("A", "Choose", run_if=Condition("a", Compare(Value(kind), "==", Text("a")))),
         node("B", "Choose", run_if=Condition("b", Compare(Value(kind), "==", Text("b")))),
         node("Join", "A", "B", "Work", run_on=frozenset({"success", "error"})),

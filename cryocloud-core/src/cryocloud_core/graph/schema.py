@@ -80,7 +80,7 @@ KEYS: Final[dict[str, tuple[str, Schema]]] = {
         "The results of its parents it runs on: success, error, timeout, cancelled or a list of these; always; never.",
         _either({"enum": [*RESULTS, "always", "never"]}, {"type": "array", "items": {"enum": list(RESULTS)}}),
     ),
-    "runOnHead": ("Run inside the head; for tiny tasks only.", _BOOLEAN),
+    "runOnHead": ("Run on the head's own machine, in a small pool of its own.", _BOOLEAN),
     "serviceURL": ("The service that does the work.", {"type": "string", "pattern": "^https?://"}),
     "splitOn": ("Argument whose items become parallel parts.", _TEXT),
     "timeout": (
