@@ -9,25 +9,16 @@ from cryocloud_core.engine.splits import WINDOW
 from cryocloud_core.graph.refs import Argument, OutputRef
 from cryocloud_core.graph.workflow import Node, NodeKind, Retry, Workflow
 from cryocloud_core.task import Failed, Succeeded
-from cryocloud_core.testing.flow import ALWAYS, Flow, node, tempdir
-
-
-def _ref(name: str, key: str) -> Argument:
-    return Argument(OutputRef(name, key))
-
-
-def _split(name: str, parent: str, key: str = "In.files", **keys: Any) -> Node:
-    source, _, output = key.partition(".")
-    return node(name, parent, args={"f": _ref(source, output), **keys.pop("args", {})}, split_on="f", **keys)
+from cryocloud_core.testing.flow import ALWAYS, Flow, node, ref, split, tempdir
 
 
 def _flow(*more: Node, files: Any = ("a", "b", "c")) -> Flow:
     """In -> W (split) -> M (merge) -> Z, and what else is given; the pebble has arrived."""
     flow = Flow(
         node("In"),
-        _split("W", "In"),
-        node("M", "W", merge=True, args={"x": _ref("W", "x")}),
-        node("Z", "M", run_on=ALWAYS, args={"w": _ref("W", "x"), "m": _ref("M", "y")}),
+        split("W", "In"),
+        node("M", "W", merge=True, args={"x": ref("W.x")}),
+        node("Z", "M", run_on=ALWAYS, args={"w": ref("W.x"), "m": ref("M.y")}),
         *more,
     )
     flow.arrive(values={"files": list(files) if isinstance(files, tuple) else files})
@@ -36,7 +27,7 @@ def _flow(*more: Node, files: Any = ("a", "b", "c")) -> Flow:
 
 def test_deferred_nodes_in_a_region_run_once_for_every_part_after_the_main_phase() -> None:
     """With the part's own values; the merge does not wait for them."""
-    flow = _flow(node("D", "W", deferred=True, args={"x": _ref("W", "x")}))
+    flow = _flow(node("D", "W", deferred=True, args={"x": ref("W.x")}))
     for part in range(3):
         flow.end(f"1.{part}/W/1", Succeeded({"x": part}))
         flow.end(f"1.{part}/M/1")
@@ -52,7 +43,7 @@ def test_a_deferred_ancestor_of_the_merge_does_not_hold_it_up() -> None:
     """It counts as skipped for the fold, its place in the lists is null."""
     flow = Flow(
         node("In"),
-        _split("W", "In"),
+        split("W", "In"),
         node("D", "W", deferred=True),
         node("M", "W", "D", merge=True),
         node("Z", "M", args={"d": Argument(OutputRef("D", "x"), True, "none")}),
@@ -69,10 +60,8 @@ def test_a_deferred_ancestor_of_the_merge_does_not_hold_it_up() -> None:
 
 def test_a_global_handler_fires_once_for_a_node_of_a_region() -> None:
     """For its first failing part; parts that are cancelled with it do not count."""
-    mail = node(
-        "Mail", kind=NodeKind.GLOBAL, run_on={"error"}, args={"t": _ref("", "error"), "in": _ref("In", "files")}
-    )
-    flow = Flow(node("In"), _split("W", "In"), mail)
+    mail = node("Mail", kind=NodeKind.GLOBAL, run_on={"error"}, args={"t": ref(".error"), "in": ref("In.files")})
+    flow = Flow(node("In"), split("W", "In"), mail)
     flow.arrive(values={"files": ["a", "b"]})
     flow.fail("1.1/W/1", "first")
     flow.fail("1.0/W/1", "second")
@@ -83,7 +72,7 @@ def test_a_global_handler_fires_once_for_a_node_of_a_region() -> None:
 
 def test_retries_and_losses_inside_a_part() -> None:
     """The part's own attempts count."""
-    flow = Flow(node("In"), _split("W", "In", merge=True, retry=Retry(1)))
+    flow = Flow(node("In"), split("W", "In", merge=True, retry=Retry(1)))
     flow.arrive(values={"files": ["a", "b"]})
     flow.fail("1.1/W/1")
     flow.fire("retry/1.1/W/1")
@@ -96,7 +85,7 @@ def test_retries_and_losses_inside_a_part() -> None:
 
 def test_cancel_ends_all_parts_and_opens_no_more() -> None:
     """The region folds as cancelled."""
-    flow = Flow(node("In"), _split("W", "In"), node("M", "W", merge=True), node("Z", "M"))
+    flow = Flow(node("In"), split("W", "In"), node("M", "W", merge=True), node("Z", "M"))
     flow.arrive(values={"files": list(range(WINDOW + 5))})
     flow.cancel()
     assert len(flow.open_tasks()) == WINDOW
@@ -109,7 +98,7 @@ def test_cancel_ends_all_parts_and_opens_no_more() -> None:
 
 def test_dropped_parts_settle_at_once_and_their_tempdirs_are_owed() -> None:
     """Nothing of them is alive."""
-    flow = Flow(node("In"), _split("W", "In", args={"d": tempdir()}), node("D", "W", deferred=True))
+    flow = Flow(node("In"), split("W", "In", args={"d": tempdir()}), node("D", "W", deferred=True))
     flow.arrive(values={"files": ["a", "b"]})
     flow.end("1.0/W/1")
     flow.cancel(why="dropped")
@@ -122,7 +111,7 @@ def test_dropped_parts_settle_at_once_and_their_tempdirs_are_owed() -> None:
 
 def test_a_split_below_a_skipped_node_does_not_open() -> None:
     """Its region is judged like plain nodes."""
-    flow = Flow(node("In"), node("S", "In", run_on=()), _split("W", "S"), node("M", "W", merge=True), node("Z", "M"))
+    flow = Flow(node("In"), node("S", "In", run_on=()), split("W", "S"), node("M", "W", merge=True), node("Z", "M"))
     flow.arrive(values={"files": ["a"]})
 
     assert flow.result() == "success"
@@ -132,7 +121,7 @@ def test_a_split_below_a_skipped_node_does_not_open() -> None:
 def test_a_split_in_a_handler_has_ids_of_its_own() -> None:
     """Part and firing both stand in the id."""
     mail = node("Mail", kind=NodeKind.GLOBAL, run_on={"error"})
-    flow = Flow(node("In"), node("A", "In"), mail, _split("W", "Mail", "In.files", merge=True), node("Z", "W"))
+    flow = Flow(node("In"), node("A", "In"), mail, split("W", "Mail", "In.files", merge=True), node("Z", "W"))
     flow.arrive(values={"files": ["a", "b"]})
     flow.fail("A")
     flow.end("1/Mail#1/1")
@@ -146,7 +135,7 @@ def test_a_split_in_a_handler_has_ids_of_its_own() -> None:
 
 def test_a_replaced_workflow_keeps_the_parts_that_settled() -> None:
     """Open tasks start again under new ids, nothing that settled runs twice, new nodes join in."""
-    nodes = (node("In"), _split("W", "In"), node("X", "W"), node("M", "X", merge=True))
+    nodes = (node("In"), split("W", "In"), node("X", "W"), node("M", "X", merge=True))
     flow = Flow(*nodes)
     flow.arrive(values={"files": ["a", "b"]})
     flow.end("1.0/W/1")
@@ -161,9 +150,9 @@ def test_a_replaced_workflow_keeps_the_parts_that_settled() -> None:
 
 def test_a_region_under_way_cannot_change_its_shape() -> None:
     """Repeating what settled, or half of two graphs, would be wrong data."""
-    flow = Flow(node("In"), _split("W", "In"), node("M", "W", merge=True))
+    flow = Flow(node("In"), split("W", "In"), node("M", "W", merge=True))
     flow.arrive(values={"files": ["a", "b"]})
-    newer = (node("In"), _split("W", "In"), node("X", "W"), node("M", "X", merge=True))
+    newer = (node("In"), split("W", "In"), node("X", "W"), node("M", "X", merge=True))
     flow.engine.add_workflow("newer", Workflow("test", "", {n.name: n for n in newer}))
 
     assert flow.engine.why_not(1, "newer").startswith("the split at 'W' is under way")
@@ -173,11 +162,11 @@ def test_a_failed_part_with_resolve_on_any_merge_folds_when_the_merge_settled_ev
     """Values of ancestors that are still on their way stay null; what comes later changes no list."""
     flow = Flow(
         node("In"),
-        _split("W", "In"),
+        split("W", "In"),
         node("Fast", "W"),
         node("Slow", "W"),
         node("M", "Fast", "Slow", merge=True, resolve_on_any=True),
-        node("Z", "M", args={"s": _ref("Slow", "x"), "f": _ref("Fast", "x")}),
+        node("Z", "M", args={"s": ref("Slow.x"), "f": ref("Fast.x")}),
     )
     flow.arrive(values={"files": ["a"]})
     flow.end("1.0/W/1")
@@ -203,7 +192,7 @@ def test_a_merge_below_a_split_that_did_not_run_does_not_wait_for_deferred_nodes
     """Judged like plain nodes, and the main phase ends."""
     flow = Flow(
         node("In"),
-        _split("W", "In", run_on={"error"}),
+        split("W", "In", run_on={"error"}),
         node("D", "W", "In", deferred=True),
         node("M", "D", merge=True),
     )

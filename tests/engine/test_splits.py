@@ -8,28 +8,19 @@ import pytest
 
 from cryocloud_core.engine.commands import CancelTask
 from cryocloud_core.engine.splits import WINDOW
-from cryocloud_core.graph.refs import Argument, OutputRef, StatRef
+from cryocloud_core.graph.refs import Argument, StatRef
 from cryocloud_core.graph.workflow import Node
 from cryocloud_core.task import Succeeded
-from cryocloud_core.testing.flow import ALWAYS, Flow, node
-
-
-def _ref(name: str, key: str) -> Argument:
-    return Argument(OutputRef(name, key))
-
-
-def _split(name: str, parent: str, key: str = "In.files", **keys: Any) -> Node:
-    source, _, output = key.partition(".")
-    return node(name, parent, args={"f": _ref(source, output), **keys.pop("args", {})}, split_on="f", **keys)
+from cryocloud_core.testing.flow import ALWAYS, Flow, node, ref, split
 
 
 def _flow(*more: Node, files: Any = ("a", "b", "c")) -> Flow:
     """In -> W (split) -> M (merge) -> Z, and what else is given; the pebble has arrived."""
     flow = Flow(
         node("In"),
-        _split("W", "In"),
-        node("M", "W", merge=True, args={"x": _ref("W", "x")}),
-        node("Z", "M", run_on=ALWAYS, args={"w": _ref("W", "x"), "m": _ref("M", "y")}),
+        split("W", "In"),
+        node("M", "W", merge=True, args={"x": ref("W.x")}),
+        node("Z", "M", run_on=ALWAYS, args={"w": ref("W.x"), "m": ref("M.y")}),
         *more,
     )
     flow.arrive(values={"files": list(files) if isinstance(files, tuple) else files})
@@ -65,7 +56,7 @@ def test_missing_values_are_holes() -> None:
 
 def test_split_and_merge_may_be_one_node() -> None:
     """Three tasks, then lists; the child runs once."""
-    flow = Flow(node("In"), _split("W", "In", merge=True), node("Z", "W", args={"x": _ref("", "x")}))
+    flow = Flow(node("In"), split("W", "In", merge=True), node("Z", "W", args={"x": ref(".x")}))
     flow.arrive(values={"files": ["a", "b"]})
     flow.end("1.1/W/1", Succeeded({"x": "b!"}))
     flow.end("1.0/W/1", Succeeded({"x": "a!"}))
@@ -77,10 +68,10 @@ def test_an_empty_list_folds_to_empty_lists_and_goes_on() -> None:
     """A quiet day is not a hang; side branches are skipped."""
     flow = Flow(
         node("In"),
-        _split("W", "In", outputs={"x": ""}),
+        split("W", "In", outputs={"x": ""}),
         node("Side", "W"),
         node("M", "W", merge=True, outputs={"y": ""}),
-        node("Z", "M", args={"w": _ref("W", "x"), "m": _ref("M", "y"), "s": Argument(StatRef("W", "node"))}),
+        node("Z", "M", args={"w": ref("W.x"), "m": ref("M.y"), "s": Argument(StatRef("W", "node"))}),
     )
     flow.arrive(values={"files": []})
 
@@ -90,7 +81,7 @@ def test_an_empty_list_folds_to_empty_lists_and_goes_on() -> None:
 
 def test_an_empty_list_without_a_merge_skips_the_region() -> None:
     """Nothing to do is a success."""
-    flow = Flow(node("In"), _split("W", "In"), node("Z", "W"))
+    flow = Flow(node("In"), split("W", "In"), node("Z", "W"))
     flow.arrive(values={"files": []})
 
     assert flow.result() == "success"
@@ -98,7 +89,7 @@ def test_an_empty_list_without_a_merge_skips_the_region() -> None:
 
 
 @pytest.mark.parametrize(("value", "kind"), [("abc", "str"), ({"a": 1}, "dict"), (None, "null"), (3, "int")])
-def test_only_lists_are_split(value: Any, kind: str) -> None:
+def test_only_lists_aresplit(value: Any, kind: str) -> None:
     """Never text into characters; the node fails, what follows sees it."""
     flow = _flow(files=value)
 
@@ -127,9 +118,9 @@ def test_a_tolerant_merge_lets_the_siblings_carry_on() -> None:
     """M(always) runs for the failed part too; its item is null where W returned nothing."""
     flow = Flow(
         node("In"),
-        _split("W", "In"),
+        split("W", "In"),
         node("M", "W", merge=True, run_on=ALWAYS),
-        node("Z", "M", args={"w": _ref("W", "x"), "e": _ref("W", "error")}),
+        node("Z", "M", args={"w": ref("W.x"), "e": ref("W.error")}),
     )
     flow.arrive(values={"files": ["a", "b"]})
     flow.fail("1.0/W/1", "no a")
@@ -161,8 +152,8 @@ def test_a_region_node_may_join_on_a_branch_outside() -> None:
     flow = Flow(
         node("In"),
         node("Out", "In"),
-        _split("W", "In"),
-        node("J", "W", "Out", args={"o": _ref("Out", "v")}),
+        split("W", "In"),
+        node("J", "W", "Out", args={"o": ref("Out.v")}),
         node("M", "J", merge=True),
     )
     flow.arrive(values={"files": ["a", "b"]})
@@ -180,7 +171,7 @@ def test_a_region_node_may_join_on_a_branch_outside() -> None:
 
 def test_without_a_merge_every_part_runs_to_its_leaves() -> None:
     """The pebble's result is the worst of all, nobody is given up."""
-    flow = Flow(node("In"), _split("W", "In"), node("L", "W"))
+    flow = Flow(node("In"), split("W", "In"), node("L", "W"))
     flow.arrive(values={"files": ["a", "b", "c"]})
     flow.fail("1.0/W/1")
     flow.end("1.1/W/1")
@@ -196,10 +187,10 @@ def test_a_split_after_a_merge_and_parallel_splits() -> None:
     """Two regions beside each other, a third behind them."""
     flow = Flow(
         node("In"),
-        _split("A", "In", "In.a", merge=True),
-        _split("B", "In", "In.b", merge=True),
-        _split("C", "A", "A.x", merge=True),
-        node("Z", "C", "B", args={"a": _ref("A", "x"), "b": _ref("B", "x"), "c": _ref("C", "x")}),
+        split("A", "In", "In.a", merge=True),
+        split("B", "In", "In.b", merge=True),
+        split("C", "A", "A.x", merge=True),
+        node("Z", "C", "B", args={"a": ref("A.x"), "b": ref("B.x"), "c": ref("C.x")}),
     )
     flow.arrive(values={"a": [1, 2], "b": [3]})
     flow.end("1.0/A/1", Succeeded({"x": "a0"}))
@@ -215,7 +206,7 @@ def test_a_split_after_a_merge_and_parallel_splits() -> None:
 def test_statistics_are_folded() -> None:
     """Machines in order, times summed; a file list lies where each item was made."""
     made = node("Z", "W", args={"n": Argument(StatRef("W", "node")), "t": Argument(StatRef("W", "runtime"))})
-    flow = Flow(node("In"), _split("W", "In", merge=True), made)
+    flow = Flow(node("In"), split("W", "In", merge=True), made)
     flow.arrive(values={"files": ["a", "b"]})
     flow.end("1.1/W/1", machine="m2")
     flow.end("1.0/W/1", machine="m1")
@@ -225,7 +216,7 @@ def test_statistics_are_folded() -> None:
 
 def test_parts_start_in_a_window_and_each_settled_one_starts_the_next() -> None:
     """Ten thousand items do not become ten thousand tasks at once."""
-    flow = Flow(node("In"), _split("W", "In", merge=True))
+    flow = Flow(node("In"), split("W", "In", merge=True))
     flow.arrive(values={"files": list(range(WINDOW + 2))})
     assert len(flow.open_tasks()) == WINDOW
     flow.end("1.7/W/1")

@@ -23,7 +23,7 @@ from cryocloud_core.engine.events import (
     TimerFired,
 )
 from cryocloud_core.engine.explain import PebbleTold, RunTold, explain
-from cryocloud_core.graph.refs import Argument, Literal
+from cryocloud_core.graph.refs import Argument, Literal, OutputRef
 from cryocloud_core.graph.workflow import Node, NodeKind, Workflow
 from cryocloud_core.task import Code, Failed, Outcome, Preparation, StagingKind, Stats, Succeeded, Task, TaskId
 
@@ -36,6 +36,17 @@ def node(name: str, *parents: str, **keys: Any) -> Node:
     kind = keys.pop("kind", NodeKind.ORDINARY if parents else NodeKind.INPUT)
     run_on = keys.pop("run_on", {"success"})
     return Node(name, "noop", Code("test"), kind=kind, parents=parents, run_on=frozenset(run_on), **keys)
+
+
+def ref(name: str) -> Argument:
+    """Return a reference to `Node.key`."""
+    source, _, key = name.partition(".")
+    return Argument(OutputRef(source, key))
+
+
+def split(name: str, parent: str, items: str = "In.files", **keys: Any) -> Node:
+    """Return a node that is split on its argument `f`, the list that `items` (`Node.key`) refers to."""
+    return node(name, parent, args={"f": ref(items), **keys.pop("args", {})}, split_on="f", **keys)
 
 
 def tempdir(name: str = "w", base: str | None = None) -> Argument:
