@@ -38,13 +38,16 @@ class Session:
     #: whoever holds it is the one who reads the socket
     reading: threading.Lock = field(factory=threading.Lock)
     _queue: deque[Task] = field(factory=deque)
+    #: the end of the last task, which travels before whatever is sent next, by whichever thread
     _unsent: bytes = b""
+    #: reentrant: what the garbage collector finalizes may log
+    _sending: threading.RLock = field(factory=threading.RLock)
 
     def serve(self, runner: Runner) -> None:
         """Take tasks until told to stop; `ready` is told first."""
         from cryocloud_core.worker.ear import Ear
 
-        os.register_at_fork(after_in_child=self.end.renew_after_fork)
+        os.register_at_fork(after_in_child=self._renew_after_fork)
         ear = Ear(self, runner.capture, runner.usage)
         ear.start()
         self.send([["ready", os.getpid()]])
@@ -111,16 +114,23 @@ class Session:
         finished = runner.run(current)
         self.current = None
         runner.scribe.task = None
-        self._unsent = _last_words(current, finished)
+        with self._sending:
+            self._unsent = _last_words(current, finished)
 
     def _send_frames(self, frames: bytes) -> None:
-        frames, self._unsent = self._unsent + frames, b""
-        if not frames:
-            return
+        # Taken and sent under one lock: a begin that overtook the end before it would cost the head that end.
         try:
-            self.end.send(frames)
+            with self._sending:
+                frames, self._unsent = self._unsent + frames, b""
+                if frames:
+                    self.end.send(frames)
         except HeadGoneError:
             self.die()
+
+    def _renew_after_fork(self) -> None:
+        """Forget who was sending: in a forked child that thread does not exist."""
+        self._sending = threading.RLock()
+        self.end.renew_after_fork()
 
     def _obey(self, message: Message) -> None:
         match message:
