@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -280,6 +281,25 @@ def test_cancel_before_the_begin(opened: Callable[..., Any]) -> None:
     assert floor.end_of(waiting).outcome == Cancelled("not needed")
     assert isinstance(floor.end_of(running).outcome, Succeeded)
     assert waiting.id not in [task for task, _, _ in floor.ear.begun]
+
+
+def test_a_cancel_that_crosses_the_begin_has_its_grace_too(opened: Callable[..., Any]) -> None:
+    """The worker has begun, the head has not heard of it: a module that ignores the cancel is killed all the same."""
+    floor = opened(workers=1, cancel_grace_s=0.2)
+    floor.run("def process_task(worker, task):\n    return {}\n")
+    task = floor.task("import time\ndef process_task(worker, task, cancel):\n    time.sleep(60)\n    return {}\n")
+
+    async def offer_and_cancel() -> None:
+        assert floor.scheduler.offer(task)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        time.sleep(0.3)  # noqa: ASYNC251 - the head is busy while the worker begins
+        assert not floor.ear.begun[1:]
+        floor.scheduler.cancel(task.id, "x")
+
+    floor.wait_for(offer_and_cancel())
+    assert floor.end_of(task).outcome == Cancelled("x")
+    assert [begun for begun, _, _ in floor.ear.begun][1:] == [task.id]
 
 
 def test_a_cancel_while_files_are_prepared(floor: Any, tmp_path: Path) -> None:

@@ -178,7 +178,10 @@ class LocalScheduler(Scheduler):
         if held is None:
             return
         held.began_at, held.seen_at = at, self._loop.time()
-        if held.task.timeout_s is not None and held.ending is None:
+        if held.ending is not None:
+            # It was told to stop while its begin was on the way.
+            held.timer = self._loop.call_later(self._settings.cancel_grace_s, self._pool.kill, slot)
+        elif held.task.timeout_s is not None:
             held.timer = self._loop.call_later(held.task.timeout_s, self._time_is_over, held)
         self._reports.began(task, slot.name, slot.machine, at)
 
