@@ -208,6 +208,13 @@ def campaign(_: Context, pebbles: int = 200, kills: int = 100, stops: int = 20, 
     run(tool("python"), "tests/system/run_campaign.py", *flags, *chosen)
 
 
+@task(help={"pebbles": "at least so many", "seed": "of the first world"})
+def simulate(_: Context, pebbles: int = 100_000, seed: int = 0) -> None:
+    """Drive random workflows through crashes, losses and repeats under a virtual clock, and check the engine's laws."""
+    flags = ["--pebbles", str(pebbles), "--seed", str(seed)]
+    run(tool("python"), "-m", "cryocloud_core.testing.campaigns", *flags)
+
+
 @task
 def fix(_: Context) -> None:
     """Let ruff repair and format what it can."""

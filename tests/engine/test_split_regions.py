@@ -200,3 +200,17 @@ def test_a_merge_below_a_split_that_did_not_run_does_not_wait_for_deferred_nodes
 
     assert flow.states()["M"] == "skipped"
     assert flow.open_tasks() == ["1/D/1"]
+
+
+def test_a_deferred_split_folds_its_values_too() -> None:
+    """The whole region runs in the deferred phase; what follows its merge gets the lists."""
+    flow = Flow(
+        node("In"),
+        split("W", "In", deferred=True, merge=True),
+        node("Z", "W", args={"x": ref("W.x")}),
+    )
+    flow.arrive(values={"files": ["a", "b"]})
+    for part in (1, 0):
+        flow.end(f"1.{part}/W/1", Succeeded({"x": part}))
+
+    assert flow.args("Z") == {"x": [0, 1]}

@@ -111,9 +111,9 @@ class Region:
         argument = outer.node.split_on
         assert argument is not None
         items = task.args[argument]
-        columns = {
-            n.name: Column.of(n, len(items)) for n in plan.nodes if n.name in plan.columns and n.name not in late
-        }
+        # A deferred node before a merge that does not wait for it has no value when the parts are folded.
+        kept = plan.columns if plan.merge in late else plan.columns - late
+        columns = {node.name: Column.of(node, len(items)) for node in plan.nodes if node.name in kept}
         return cls(plan, outer, task, items, columns)
 
     @classmethod
