@@ -251,3 +251,19 @@ def test_a_head_that_stumbles_over_one_report_hears_the_next(
     assert floor.run(source).outcome == Succeeded({})
     assert told
     assert "status" in told[0]
+
+
+def test_a_head_that_stumbles_over_an_end_hears_that_it_cannot_go_on(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end is lost and its pebble would wait for ever: the loop is told as of a broken callback."""
+    floor = opened(workers=1)
+    told: list[dict[str, Any]] = []
+    floor.loop.set_exception_handler(lambda _, context: told.append(context))
+    monkeypatch.setattr(type(floor.ear), "ended", lambda *_: 1 / 0)
+    floor.submit(floor.task("def process_task(worker, task):\n    return {}\n"))
+
+    deadline = time.monotonic() + 10
+    while not any("handle" in context for context in told) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [type(context["exception"]) for context in told if "handle" in context] == [ZeroDivisionError]

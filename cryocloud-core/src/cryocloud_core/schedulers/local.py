@@ -151,6 +151,9 @@ class LocalScheduler(Scheduler):
             except Exception as error:  # noqa: BLE001 - what one report broke in the head must not lose the next ones
                 about = f"a report of {slot.name} was not taken: {message[0]}"
                 self._loop.call_exception_handler({"message": about, "exception": error})
+                if message[0] == "ended":
+                    # Nobody will report this end again: the run would wait for it for ever.
+                    self._loop.call_soon(_raise, error)
         if not self._settling and len(slot.queued) <= REFILL_AT:
             self._settling = True
             self._loop.call_soon(self._settle)
@@ -267,6 +270,10 @@ class LocalScheduler(Scheduler):
             about = {"workflow": task.workflow, "pebble": task.pebble, "node": task.node, "task": task.id}
         worker = "" if slot is None else slot.name
         self._reports.logged(LogRecord(time.time(), level, text, "cryocloud", worker=worker, **about))
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def _outcome(data: dict[str, Any]) -> Outcome:
