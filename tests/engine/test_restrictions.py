@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +111,40 @@ def test_held_tasks_wait_without_holding_others_up_and_go_in_order_when_it_opens
 
     assert two.taken == ["3/P/1", "1/P/1"]
     assert gate.held("W", "P", "P") == 1
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_held_task_without_a_worker_or_over_a_limit_keeps_no_other_node_waiting(limited: bool) -> None:
+    """Pebbles of one restricted input have first tasks of several nodes, for workers of several kinds."""
+    gate, taken, is_open = Gate(), list[str](), [False]
+    if limited:
+        gate.limit("W", "G", 1)
+        gate.enter(_task(9, "G"))
+        gate.hand_out(lambda _: True)
+    gate.enter(evolve(_task(1, "G"), kind="normal" if limited else "gpu"))
+    gate.enter(_task(2, "N"))
+
+    def offer(task: Task) -> bool | Held:
+        if not is_open[0]:
+            return Held(("W", "In"), "closed")
+        if task.kind == "gpu":
+            return False
+        taken.append(task.id)
+        return True
+
+    gate.hand_out(offer)
+    if limited:
+        gate.ended("9/G/1")
+        gate.hand_out(offer)
+        gate.enter(_task(0, "G", 90))
+        is_open[0] = True
+        gate.hand_out(offer)
+        assert "0/G/1" in taken
+    is_open[0] = True
+    gate.hand_out(offer)
+
+    assert "2/N/1" in taken
+    assert "1/G/1" not in taken
 
 
 @given(st.lists(st.tuples(st.sampled_from("eohwa"), st.integers(1, 9), st.integers(0, 3)), max_size=60), st.booleans())

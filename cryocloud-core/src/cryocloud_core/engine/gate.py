@@ -71,11 +71,14 @@ class _Limit:
 
 @define
 class _Hold:
-    """Tasks that wait for the restrictions of one node; `probe` is the one of them that is offered next."""
+    """Tasks of one node that wait for restrictions, its own or its input's; `probe` is the one offered next.
 
+    Each node waits by itself: a probe that finds no worker of its kind, or a limit, keeps only its own node waiting.
+    """
+
+    key: _Key
     why: str = ""
-    #: how many, by the node of the task
-    counts: Counter[str] = field(factory=Counter)
+    count: int = 0
     entries: list[_Entry] = field(factory=list)
     probe: str = ""
 
@@ -90,7 +93,8 @@ class Gate:
         self._out: dict[str, Task] = {}
         self._entered = 0
         self._passed: dict[str, tuple[str, _Entry]] = {}
-        self._holds: dict[_Key, _Hold] = {}
+        self._holds: dict[tuple[_Key, str, str], _Hold] = {}
+        self._held: Counter[tuple[_Key, str]] = Counter()
         self._hold_of: dict[str, _Hold] = {}
 
     def limit(self, workflow: str, node: str, most: int) -> None:
@@ -121,8 +125,7 @@ class Gate:
 
     def held(self, workflow: str, node: str, of: str) -> int:
         """Return how many tasks of node `of` wait for the restrictions of a node, itself or an input before it."""
-        hold = self._holds.get((workflow, node))
-        return 0 if hold is None else hold.counts[of]
+        return self._held[(workflow, node), of]
 
     def passed_over(self) -> list[tuple[Task, str]]:
         """Return the tasks that were passed over and why, in the order in which they were."""
@@ -183,9 +186,9 @@ class Gate:
             for (workflow, node), limit in self._limits.items()
             if limit.waiting and limit.out >= limit.most
         ]
-        held = [
-            Blocked(*key, hold.counts.total(), hold.why) for key, hold in self._holds.items() if hold.counts.total()
-        ]
+        holding = [hold for hold in self._holds.values() if hold.count]
+        whys = {hold.key: hold.why for hold in holding}
+        held = [Blocked(*key, sum(h.count for h in holding if h.key == key), why) for key, why in whys.items()]
         over = [Blocked(workflow, node, count, why) for (workflow, node, why), count in passed.items()]
         return [*limited, *over, *held]
 
@@ -248,11 +251,14 @@ class Gate:
     def _hold(self, entry: _Entry, held: Held) -> None:
         """Let a task wait for restrictions; its place under a limit goes to the next one."""
         task = entry[3]
-        hold = self._holds.setdefault(held.key, _Hold())
+        hold = self._holds.get(place := (held.key, task.node, task.kind))
+        if hold is None:
+            hold = self._holds[place] = _Hold(held.key)
         hold.why = held.why
         if self._hold_of.get(task.id) is not hold:
             self._let_go(task)
-            hold.counts[task.node] += 1
+            hold.count += 1
+            self._held[hold.key, task.node] += 1
             self._hold_of[task.id] = hold
         hold.probe = "" if hold.probe == task.id else hold.probe
         heapq.heappush(hold.entries, entry)
@@ -262,7 +268,8 @@ class Gate:
         """A task does not wait for restrictions any more."""
         hold = self._hold_of.pop(task.id, None)
         if hold is not None:
-            hold.counts[task.node] -= 1
+            hold.count -= 1
+            self._held[hold.key, task.node] -= 1
             hold.probe = "" if hold.probe == task.id else hold.probe
 
     def _probe(self, hold: _Hold) -> None:
