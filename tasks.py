@@ -233,6 +233,7 @@ def bench(_: Context) -> None:
     """Measure what the system costs, as ratios to a bare process pool in the same run."""
     run(tool("python"), "benchmarks/measure.py")
     run(tool("python"), "benchmarks/local_scheduler.py")
+    run(tool("python"), "benchmarks/footprint.py")
 
 
 @task
