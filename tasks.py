@@ -215,6 +215,13 @@ def simulate(_: Context, pebbles: int = 100_000, seed: int = 0) -> None:
     run(tool("python"), "-m", "cryocloud_core.testing.campaigns", *flags)
 
 
+@task(help={"count": "how many changes", "seed": "of the sample; -1 draws one"})
+def mutants(_: Context, count: int = 200, seed: int = -1) -> None:
+    """Change the engine in small ways and tell which changes its tests do not notice."""
+    chosen = ["--seed", str(seed)] if seed >= 0 else []
+    run(tool("python"), "tests/mutants/run_mutants.py", "--count", str(count), *chosen)
+
+
 @task
 def fix(_: Context) -> None:
     """Let ruff repair and format what it can."""
