@@ -31,6 +31,8 @@ class NodeCounter:
     kind: str
     pending: int = 0
     processing: int = 0
+    #: of those pending: how many a scheduler has taken
+    handed: int = 0
     #: completed, failed, skipped
     ends: list[int] = field(factory=lambda: [0, 0, 0])
 
@@ -52,6 +54,7 @@ class Counters:
     def __init__(self) -> None:
         self._nodes: dict[tuple[str, str], NodeCounter] = {}
         self.active: dict[str, Active] = {}
+        self._handed: set[str] = set()
         self._ends: deque[list[float]] = deque(maxlen=int(RATE_S) + 1)
 
     def add_workflow(self, workflow: Workflow) -> None:
@@ -82,9 +85,22 @@ class Counters:
         """A task waits."""
         self.node(task.workflow, task.node).pending += 1
 
+    def handed(self, task: Task) -> None:
+        """A scheduler took a task that waits; no worker has begun it."""
+        if task.id not in self._handed:
+            self._handed.add(task.id)
+            self.node(task.workflow, task.node).handed += 1
+
+    def back(self, task: Task) -> None:
+        """A task is not any more with a scheduler and unbegun."""
+        if task.id in self._handed:
+            self._handed.remove(task.id)
+            self.node(task.workflow, task.node).handed -= 1
+
     def began(self, task: Task, worker: str, at: float) -> None:
         """A worker began a task."""
         if task.id not in self.active:
+            self.back(task)
             counter = self.node(task.workflow, task.node)
             counter.pending -= 1
             counter.processing += 1
@@ -92,6 +108,7 @@ class Counters:
 
     def ended(self, task: Task) -> None:
         """A task is over, whether it had begun or not."""
+        self.back(task)
         counter = self.node(task.workflow, task.node)
         if self.active.pop(task.id, None) is None:
             counter.pending -= 1

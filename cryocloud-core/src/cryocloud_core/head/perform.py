@@ -230,6 +230,7 @@ class Performer:
         if found is not None:
             self._cache.took(task, found)
         self._unbegun[task.kind, task.priority].add(task.id)
+        self._counters.handed(task)
         return True
 
     def _end_soon(self, task: Task, outcome: Outcome, stats: Stats | None) -> bool:
@@ -253,7 +254,9 @@ class Performer:
 
     def _recall(self, task: str) -> None:
         if self._scheduler.recall(task):
-            self._forget_unbegun(self._taken.pop(task))
+            taken = self._taken.pop(task)
+            self._forget_unbegun(taken)
+            self._counters.back(taken)
             self._gate.back(task)
 
     def _forget_unbegun(self, task: Task) -> None:

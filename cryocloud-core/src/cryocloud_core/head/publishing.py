@@ -208,7 +208,8 @@ class Publisher:
         counter = self._counters.find(workflow, node)
         if counter is None or which not in NODE:
             return UNKNOWN
-        return self._numbers(counter)[which]
+        # What this hand-out gave to workers counts for the next task: else all that they have room for would go.
+        return self._numbers(counter)[which] + (counter.handed if which == "processing" else 0)
 
 
 def _key(counter: NodeCounter) -> tuple[str, str]:
