@@ -59,6 +59,7 @@ def test_nonsense_is_told_with_what_to_do(expression: str, words: list[str], flo
     [
         ("raise ValueError('it broke')", "it broke"),
         ("raise KeyError", "KeyError"),
+        ("{}['VX']", "KeyError: 'VX'"),
         ("raise SystemExit(3)", "module raised SystemExit: 3"),
         ("raise KeyboardInterrupt", "module raised KeyboardInterrupt"),
         ("import sys; sys.exit()", "module raised SystemExit"),

@@ -58,6 +58,7 @@ CASES = (
     _bad("infinity", 'return 100, {"n": float("-inf")}', "'n'"),
     _bad("an exception", 'raise ValueError("no band VX")', "no band VX"),
     _bad("an exception without text", "raise KeyError", "KeyError"),
+    _bad("a missing key", 'return {}["VX"]', "KeyError: 'VX'"),
     _bad("an exit", 'raise SystemExit("enough")', "SystemExit"),
     _bad("an exit that says all is well", "import sys\nsys.exit(0)", "SystemExit"),
     _bad("an interrupt of its own", "raise KeyboardInterrupt", "KeyboardInterrupt"),

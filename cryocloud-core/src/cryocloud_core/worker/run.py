@@ -201,10 +201,11 @@ class Runner:
 
 
 def _text_of(error: BaseException) -> str:
-    """Return what an exception says, its class's name when it says nothing or fails to."""
+    """Return what an exception says, its class's name when it says nothing (or, as KeyError, but a key) or fails to."""
     name = type(error).__name__
     try:
-        return str(error) or name
+        text = str(error)
+        return f"{name}: {text}" if text and isinstance(error, KeyError) else text or name
     except Exception as broken:  # noqa: BLE001 - a module's own `__str__`: its fault is told, not suffered
         return f"{name}, whose text cannot be had ({type(broken).__name__})"
 
