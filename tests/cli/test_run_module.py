@@ -12,7 +12,7 @@ from cryocloud_core.cli import main as cli
 
 MODULE = """
 import sys
-ccmodule = {"description": "Echo", "inputs": {"src": "", "n": "", "fail": ""}, "outputs": {"got": ""}}
+ccmodule = {"description": "Echo", "inputs": {"src": "", "n": "", "fail": "", "list": ""}, "outputs": {"got": ""}}
 
 
 def process_task(worker, task):
@@ -79,6 +79,7 @@ def test_arguments_come_from_each_source(
         (["-t", '{"args": 1}'], '"args" must be a JSON object'),
         (["--args", "1"], "--args: must be a JSON object, got int"),
         (["noequals"], "must be written ARG=VALUE"),
+        (["scr=file"], "module 'echo': has no argument 'scr' (knows: src, n, fail, list) (did you mean \"src\"?)"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

@@ -24,6 +24,7 @@ from cryocloud_core.cli.text import plain
 from cryocloud_core.config import Config
 from cryocloud_core.errors import ModuleNotFound, OptionError, UsageError
 from cryocloud_core.graph.draft import Found
+from cryocloud_core.graph.spelling import hint, listed
 from cryocloud_core.head.settings import machine_name
 from cryocloud_core.modules.find import Finder
 from cryocloud_core.sdk.observed import LogRecord
@@ -38,7 +39,7 @@ def run_once(flags: Mapping[str, Any]) -> int:
     Raises:
         OptionError: the task or its arguments cannot be read.
         ModuleError: the module cannot be found or has no usable definition.
-        UsageError: it is an input module.
+        UsageError: it is an input module, or has no argument of a name that is given.
     """
     name, args = flags["module"], arguments_of(flags)
     registry = Registry.installed()
@@ -46,6 +47,7 @@ def run_once(flags: Mapping[str, Any]) -> int:
     found = find_module(name, Finder(Path.cwd(), registry, tuple(paths)))
     if found.spec.input_type:
         raise UsageError("is an input module, which has no task to run", subject=f"module {name!r}")
+    check_names(name, args, found.spec.inputs)
     level = "DEBUG" if flags["debug"] else "INFO"
     node = Path(name).stem
     task = Task(str(TaskId(1, node)), 1, node, node, "run-module", found.code, uuid4().hex, args, log_level=level)
@@ -61,6 +63,14 @@ def find_module(name: str, finder: Finder) -> Found:
         raise ModuleNotFound("is no file", subject=f"module {name!r}")
     folder = path.absolute().parent
     return Finder(folder, finder.registry, environ={}).find(path.stem)
+
+
+def check_names(module: str, args: Mapping[str, Any], inputs: Mapping[str, str] | None) -> None:
+    """Refuse an argument that a workflow would refuse too. Raises UsageError."""
+    for name in args if inputs is not None else ():
+        if name not in (inputs or ()):
+            said = f"has no argument {name!r} (knows: {listed(inputs or ())}){hint(name, inputs or ())}"
+            raise UsageError(said, subject=f"module {module!r}")
 
 
 def arguments_of(flags: Mapping[str, Any]) -> dict[str, Any]:
