@@ -162,6 +162,16 @@ def test_nothing_has_run_yet(
     assert f"{tmp_path}/cryocloud: no run has left anything here yet" in capsys.readouterr().err
 
 
+def test_nothing_found_is_told_beside_the_output(said: Said, capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistyped workflow is a word that no record has: stderr names the runs that were looked at."""
+    said("Wind", *WIND)
+
+    for words in (["Wnid"], ["Wnid", "--json"], ["-n", "0"]):
+        assert cli.invoke(["log", *words]) == 0
+        told = "no record fits; looked in Wind\n" if words == ["Wnid"] else ""
+        assert tuple(capsys.readouterr()) == ("", told)
+
+
 def test_hostile_texts_are_harmless(said: Said, capsys: pytest.CaptureFixture[str]) -> None:
     """No control character of a record reaches the terminal, and none makes a line that looks like ours."""
     said("Wind", record(f"{EVIL}\n2026-01-01 00:00:00.000 CRITICAL forged\r", node=EVIL, worker=EVIL, level=EVIL))

@@ -17,7 +17,7 @@ from typing import Any, Final
 import attrs
 
 from cryocloud_core.cli.moments import day_and_clock, full, moment
-from cryocloud_core.cli.places import places
+from cryocloud_core.cli.places import nothing_fits, places
 from cryocloud_core.cli.text import cells, plain
 from cryocloud_core.errors import OptionError
 from cryocloud_core.head.log_search import Follower, Wanted, last_records
@@ -42,8 +42,11 @@ def show_log(flags: Mapping[str, Any]) -> int:
     wanted = wanted_of(flags, words)
     show = printer(is_json=flags["json"], many=len(directories) > 1)
     followers = [Follower(directory, wanted) for directory in directories] if flags["follow"] else []
-    for record in last_records(directories, wanted, flags["lines"]):
+    found = last_records(directories, wanted, flags["lines"])
+    for record in found:
         show(record)
+    if not found and flags["lines"] and not followers and not flags["json"]:
+        print(nothing_fits("record", directories), file=sys.stderr)
     try:
         while followers:
             sys.stdout.flush()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryocloud_core.api.reading import draft_of
+from cryocloud_core.cli.text import plain
 from cryocloud_core.errors import StateError
 from cryocloud_core.head.settings import default_state_dir
 from cryocloud_core.head.state_dirs import is_state_dir, state_dirs, state_root
@@ -32,6 +33,11 @@ def places(words: Sequence[str], state_dir: Path | None) -> tuple[list[Path], tu
             "no run has left anything here yet", place=str(state_root()), remedy="name one with --state-dir DIR"
         )
     return found, rest
+
+
+def nothing_fits(what: str, directories: Sequence[Path]) -> str:
+    """Return what to say when nothing is found: the runs that were looked at, a mistyped one not among them."""
+    return f"no {what} fits; looked in {plain(', '.join(directory.name for directory in directories))}"
 
 
 def _named(word: str) -> Path | None:

@@ -21,7 +21,7 @@ import attrs
 
 from cryocloud_core.cli.listing import table, width
 from cryocloud_core.cli.moments import day_and_clock, full, moment
-from cryocloud_core.cli.places import places
+from cryocloud_core.cli.places import nothing_fits, places
 from cryocloud_core.cli.text import duration, plain
 from cryocloud_core.errors import OptionError, UsageError
 from cryocloud_core.graph.spelling import hint
@@ -52,7 +52,10 @@ def show_status(flags: Mapping[str, Any]) -> int:
     if flags["follow"]:
         return follow([Follower(each, wanted) for each in directories], is_json=flags["json"])
     if not orders:
-        show(list(filter(wanted.holds, present(directories, time.time()))), is_json=flags["json"])
+        values = list(filter(wanted.holds, present(directories, time.time())))
+        show(values, is_json=flags["json"])
+        if not values and not flags["json"]:
+            print(nothing_fits("value", directories), file=sys.stderr)
     return 0
 
 
