@@ -10,7 +10,7 @@ from cryocloud_core.engine.pebble import State
 from cryocloud_core.graph.condition import Compare, Condition, Text, Value
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, StatRef
 from cryocloud_core.graph.workflow import Node, NodeKind, Retry
-from cryocloud_core.task import Failed, Lost, TimedOut
+from cryocloud_core.task import Failed, Lost, Preparation, StagingKind, TimedOut
 from cryocloud_core.testing.flow import ALWAYS, Flow, node
 
 
@@ -169,6 +169,7 @@ def test_each_argument_tells_its_value_and_where_it_came_from() -> None:
         "parent": ref(OutputRef(PARENT, "path")),
         "stat": ref(StatRef("In", "node")),
         "default": ref(OutputRef("In", "none"), has_default=True, default="d"),
+        "folder": ref(Literal(None), preparation=Preparation(StagingKind.TEMPDIR)),
         "null": ref(OptionRef("unset")),
     }
     flow = Flow(node("In"), node("A", "In", args=args), options={"lang": "no"}, config={"Ocean.Wind.File": "f"})
@@ -182,6 +183,7 @@ def test_each_argument_tells_its_value_and_where_it_came_from() -> None:
         ("parent", "/p", "In.path"),
         ("stat", "head", "node of In"),
         ("default", "d", "default, In.none gave nothing"),
+        ("folder", None, "a tempdir, made by the worker"),
         ("null", None, "option unset"),
     ]
 

@@ -18,7 +18,7 @@ from cryocloud_core.engine.pebble import NodeRun, Pebble, State, Trigger, worst
 from cryocloud_core.graph.condition import holds, references
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, Source, StatRef
 from cryocloud_core.graph.workflow import NodeKind
-from cryocloud_core.task import Task
+from cryocloud_core.task import StagingKind, Task
 
 #: parents that are named one by one
 _NAMED = 6
@@ -152,12 +152,21 @@ def arguments(pebble: Pebble, run: NodeRun, context: Context, task: Task | None)
     told = run.node.args.items()
     if task is None:
         return tuple(
-            ArgumentTold(n, source_text(a.source), a.source.value, True)
+            ArgumentTold(n, _written(a), a.source.value, True)
             if isinstance(a.source, Literal)
             else ArgumentTold(n, source_text(a.source, None), known=False)
             for n, a in told
         )
     return tuple(ArgumentTold(n, _came_from(n, a, task.args.get(n), reader), task.args.get(n)) for n, a in told)
+
+
+def _written(argument: Argument) -> str:
+    """Return where a literal came from; one that is null may be a directory that the worker makes."""
+    if isinstance(argument.source, Literal) and argument.source.value is None:
+        preparation = argument.preparation
+        if preparation is not None and preparation.kind is StagingKind.TEMPDIR:
+            return "a tempdir, made by the worker"
+    return source_text(argument.source)
 
 
 def _came_from(name: str, argument: Argument, value: Any, reader: Reader) -> str:
@@ -166,6 +175,8 @@ def _came_from(name: str, argument: Argument, value: Any, reader: Reader) -> str
     text = source_text(argument.source, reader)
     if run.scope.region is not None and run.node.split_on == name:
         return f"{text}[{run.scope.part}]"
-    if isinstance(argument.source, Literal) or reader.value(argument.source) is not None:
+    if isinstance(argument.source, Literal):
+        return _written(argument)
+    if reader.value(argument.source) is not None:
         return text
     return f"default, {text} gave nothing" if argument.has_default and value == argument.default else text
