@@ -25,7 +25,10 @@ def cancel(
     json: flags.Json = False,
     state_dir: flags.ReadStateDir = None,
 ) -> None:
-    """Give pebbles up: what runs is told to end, then their deferred nodes run and their tempdirs go."""
+    """Give pebbles up.
+
+    What runs is told to end, then their deferred nodes run and their tempdirs go.
+    """
     given = dict(locals())
     from cryocloud_core.cli.steering import cancel_pebbles
 
@@ -33,7 +36,10 @@ def cancel(
 
 
 def retry(words: Ids, *, json: flags.Json = False, state_dir: flags.ReadStateDir = None) -> None:
-    """Let new pebbles arrive with the values that finished ones arrived with."""
+    """Let finished pebbles arrive again.
+
+    New pebbles arrive with the values that the finished ones arrived with.
+    """
     given = dict(locals())
     from cryocloud_core.cli.steering import retry_pebbles
 
@@ -41,7 +47,10 @@ def retry(words: Ids, *, json: flags.Json = False, state_dir: flags.ReadStateDir
 
 
 def stop(words: Word = None, *, json: flags.Json = False, state_dir: flags.ReadStateDir = None) -> None:
-    """Suspend a run, as SIGTERM does: the next start goes on where it stopped."""
+    """Suspend a run; the next start goes on with it.
+
+    It is what one SIGTERM does.
+    """
     given = dict(locals())
     from cryocloud_core.cli.steering import stop_run
 
@@ -49,7 +58,10 @@ def stop(words: Word = None, *, json: flags.Json = False, state_dir: flags.ReadS
 
 
 def drain(words: Word = None, *, json: flags.Json = False, state_dir: flags.ReadStateDir = None) -> None:
-    """Let nothing new arrive, finish what is in flight, then end the run."""
+    """Finish what is in flight, then end the run.
+
+    Nothing new arrives meanwhile.
+    """
     given = dict(locals())
     from cryocloud_core.cli.steering import stop_run
 
