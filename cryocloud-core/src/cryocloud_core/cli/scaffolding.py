@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from importlib.resources import as_file, files
 from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -47,8 +48,13 @@ def make_package(name: str, directory: Path) -> int:
         render(source, Path(draft) / "package", words)
         (Path(draft) / "package").rename(target)
     print(f"{target}: a package with the module {name!r}")
-    print(f"next: pip install -e {target} && cryocloud modules {name}")
+    print(f"next: {installer()} install -e {target} && cryocloud modules {name}")
     return 0
+
+
+def installer() -> str:
+    """Return what installs into this environment; one made by uv has no pip, and another pip installs elsewhere."""
+    return "pip" if find_spec("pip") is not None else "uv pip"
 
 
 def names_of(name: str) -> dict[str, str]:
