@@ -31,6 +31,7 @@ from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Answered, CleanUpEnded, TaskEnded, TimerFired
 from cryocloud_core.engine.exchange import Exchange
 from cryocloud_core.engine.gate import Gate, Held
+from cryocloud_core.engine.pebble import Phase
 from cryocloud_core.errors import ConfigError, ResolutionError
 from cryocloud_core.head.cache import Hit, ResultCache, without_use
 from cryocloud_core.head.cleaning import Cleaning
@@ -177,14 +178,15 @@ class Performer:
         machines = self._scheduler.serving(command.kind, command.module)
         self._inbox.put(Answered(command.pebble, time.time(), command.task, tuple(sorted(machines))))
 
-    def part_the_lonely(self) -> None:
+    def part_the_lonely(self, pebbles_open: int) -> None:
         """When nothing but waiting pebbles is left and none can arrive: no partner will come."""
-        pebbles = self._engine.pebbles
-        if len(self.exchange) < len(pebbles) or any(
-            p.tasks or p.timers or p.questions or not p.meetings for p in pebbles.values()
-        ):
+        if len(self.exchange) < pebbles_open:
             return
-        for workflow in {pebble.plan.workflow.name for pebble in pebbles.values()}:
+        # One that is closed and owes its clean-up goes nowhere any more.
+        pebbles = [pebble for pebble in self._engine.pebbles.values() if pebble.phase is not Phase.OWING]
+        if any(p.tasks or p.timers or p.questions or not p.meetings for p in pebbles):
+            return
+        for workflow in {pebble.plan.workflow.name for pebble in pebbles}:
             for answer in self.exchange.give_up(workflow, time.time()):
                 self._inbox.put(answer)
 

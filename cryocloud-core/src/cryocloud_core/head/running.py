@@ -156,6 +156,8 @@ class Running:
             await self._unless_at_once(self._take_over())
             if self.state == "running" and not self.draining:
                 self._start_inputs()
+            else:
+                self._look()
             await self._over.wait()
         finally:
             ticker.cancel()
@@ -290,7 +292,7 @@ class Running:
             return
         if self._parts.ledger.open:
             if self._feeds.done or self._drained:
-                self._performer.part_the_lonely()
+                self._performer.part_the_lonely(self._parts.ledger.open)
         elif self._feeds.done or self._drained:
             self.complete = not self._feeds.failed
             self._end("stopping")

@@ -110,6 +110,9 @@ class Wheel:
         if batch:
             self._pending += 1
             self._journal.submit(batch, lambda: self._durable(done))
+        else:
+            # Nothing to write, but it may be that the run only waited for these.
+            self._perform(done)
 
     def _durable(self, done: list[Done]) -> None:
         self._pending -= 1
