@@ -7,7 +7,7 @@ stays owed over any number of restarts.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from typing import Final
 
@@ -43,7 +43,7 @@ class Cleaning:
         self._paid = paid
         self._complain = complain
         self._debts: dict[tuple[int, str], _Debt] = {}
-        self._ready: deque[_Debt] = deque()
+        self._ready: dict[str, deque[_Debt]] = defaultdict(deque)
         self._out: dict[str, _Debt] = {}
 
     def __len__(self) -> int:
@@ -55,18 +55,18 @@ class Cleaning:
         key = (command.pebble, command.machine)
         if key not in self._debts:
             self._debts[key] = debt = _Debt(command)
-            self._ready.append(debt)
+            self._ready[command.machine].append(debt)
 
     def hand_out(self) -> None:
-        """Offer what is ready until the scheduler refuses."""
-        while self._ready:
-            debt = self._ready[0]
-            task = _task(debt)
-            if not self._scheduler.offer(task):
-                return
-            self._ready.popleft()
-            debt.task = task.id
-            self._out[task.id] = debt
+        """Offer what is ready, for each machine until the scheduler refuses."""
+        for ready in self._ready.values():
+            while ready:
+                task = _task(ready[0])
+                if not self._scheduler.offer(task):
+                    break
+                debt = ready.popleft()
+                debt.task = task.id
+                self._out[task.id] = debt
 
     def ended(self, task: str, outcome: Outcome) -> bool:
         """Take the end of a task; False when it is no clean-up."""
@@ -85,7 +85,7 @@ class Cleaning:
         return True
 
     def _again(self, debt: _Debt) -> None:
-        self._ready.append(debt)
+        self._ready[debt.command.machine].append(debt)
         self.hand_out()
 
 
