@@ -30,6 +30,7 @@ def _flow(resolve_on: str = "", **keys: object) -> Flow:
         "b": Argument(OutputRef("WB", "x")),
         "from_a": Argument(OutputRef("A", "name")),
         "on": Argument(StatRef("WB", "node")),
+        "lent_on": Argument(StatRef("WA", "node")),
     }
     z = node("Z", "Sync", run_on=ALWAYS, args=args)
     flow = Flow(node("A"), node("B"), node("WA", "A"), node("WB", "B"), _sync(resolve_on, **keys), z)
@@ -61,7 +62,7 @@ def test_the_first_pebble_waits_and_the_last_one_goes_on_with_the_values_of_both
 
     assert flow.states(1)["Sync"] == flow.states(1)["Z"] == "skipped"
     assert flow.result(1) == "success"
-    assert flow.args("Z", 2) == {"a": 10, "b": 20, "from_a": "first", "on": "m2"}
+    assert flow.args("Z", 2) == {"a": 10, "b": 20, "from_a": "first", "on": "m2", "lent_on": "m1"}
     assert len(exchange) == 0
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from cryocloud_core.engine.commands import CancelTask, CleanUp, FinishPebble, SetTimer, StartTask
 from cryocloud_core.engine.engine import Engine
-from cryocloud_core.engine.events import Context, PebbleArrived, TaskEnded, WorkflowReplaced
+from cryocloud_core.engine.events import Context, PebbleArrived, TaskEnded
 from cryocloud_core.engine.pebble import FINAL_STATES, TRANSITIONS, State
 from cryocloud_core.errors import EngineError
 from cryocloud_core.graph.refs import Argument, Literal, OptionRef, OutputRef
-from cryocloud_core.graph.workflow import NodeKind, Retry, Workflow
+from cryocloud_core.graph.workflow import NodeKind, Retry
 from cryocloud_core.task import Cancelled, Declined, Failed, Lost, Succeeded, TimedOut
 from cryocloud_core.testing.flow import ALWAYS, Flow, node, tempdir
 
@@ -282,39 +282,6 @@ def test_pebbles_never_mix() -> None:
     assert flow.open_tasks(2) == ["2/B/1"]
 
 
-def test_a_replaced_workflow_keeps_what_settled_and_judges_the_rest_anew() -> None:
-    """The open task starts again under a new id, a new node joins in, attempts go on counting."""
-    flow = Flow(node("In"), node("A", "In"), node("B", "A"))
-    flow.arrive()
-    flow.end("A", Succeeded({"x": 7}))
-    use = Argument(OutputRef("A", "x"))
-    newer = Workflow(
-        "test", "", {n.name: n for n in (node("In"), node("A", "In"), node("B", "A", args={"x": use}), node("C", "A"))}
-    )
-    flow.engine.add_workflow("newer", newer)
-    assert flow.engine.why_not(1, "newer") == ""
-    commands = flow.when(WorkflowReplaced(1, flow.at, "newer"))
-
-    assert commands[0] == CancelTask(1, "1/B/1", "the workflow was replaced")
-    assert flow.open_tasks() == ["1/B/2", "1/C/1"]
-    assert flow.args("B") == {"x": 7}
-    assert flow.end("1/B/1") == []
-    flow.end("B")
-    flow.end("C")
-    assert flow.result() == "success"
-
-
-def test_a_workflow_without_a_settled_node_does_not_take_the_pebble_over() -> None:
-    """The reason is told, the event changes nothing."""
-    flow = Flow(node("In"), node("A", "In"), node("B", "A"))
-    flow.arrive()
-    flow.end("A")
-    flow.engine.add_workflow("other", Workflow("test", "", {"In": node("In"), "B": node("B", "In")}))
-
-    assert "'A' has run" in flow.engine.why_not(1, "other")
-    assert flow.when(WorkflowReplaced(1, flow.at, "other")) == []
-
-
 def test_a_workflow_nobody_added_is_an_error() -> None:
     """The journal's workflows come before its events."""
     with pytest.raises(EngineError, match="no workflow with digest"):
@@ -375,3 +342,15 @@ def test_a_closed_pebble_is_freed_without_the_garbage_collector() -> None:
         assert run() is None
     finally:
         gc.enable()
+
+
+def test_a_cancel_and_the_limit_of_a_clean_up_are_owed_over_a_restart() -> None:
+    """The task is told again, and the pebble closes when it would have."""
+    flow = Flow(node("In"), node("A", "In", args={"d": tempdir()}))
+    flow.arrive()
+    flow.cancel()
+    assert flow.replayed().owed() == [CancelTask(1, "1/A/1", "cancelled")]
+    flow.end("A")
+    limit = flow.timers()[-1]
+
+    assert flow.replayed().owed() == [CleanUp(1, "n1", "m1", (None,)), limit]

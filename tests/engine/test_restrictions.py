@@ -180,3 +180,21 @@ def test_no_held_task_is_lost_or_handed_out_twice(steps: list[tuple[str, int, in
         waiting -= out
     assert not waiting
     assert gate.held("W", "P", "P") == 0
+
+
+def test_a_task_that_is_let_through_and_then_passed_over_is_not_held_any_more() -> None:
+    """It waits for what it was passed over for; the next held one gets its turn."""
+    gate = Gate()
+    for pebble in (1, 2):
+        gate.enter(_task(pebble))
+    gate.hand_out(_Door(0).offer)
+    seen: list[str] = []
+
+    def offer(task: Task) -> bool | str | Held:
+        seen.append(task.id)
+        return "no such machine" if task.pebble == 1 else True
+
+    gate.hand_out(offer)
+    assert seen == ["1/P/1", "2/P/1"]
+    assert gate.held("W", "P", "P") == 0
+    assert [(each.count, each.why) for each in gate.blocked()] == [(1, "no such machine")]

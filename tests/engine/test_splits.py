@@ -225,3 +225,19 @@ def test_parts_start_in_a_window_and_each_settled_one_starts_the_next() -> None:
         flow.end(flow.open_tasks()[0])
 
     assert flow.result() == "success"
+
+
+def test_what_follows_a_failed_merge_is_blocked_and_sees_the_first_failures_text() -> None:
+    """The folded merge is an error like any other."""
+    flow = Flow(
+        node("In"),
+        split("W", "In"),
+        node("M", "W", merge=True),
+        node("Z", "M"),
+        node("E", "M", run_on={"error"}, args={"why": ref(".error")}),
+    )
+    flow.arrive(values={"files": ["a"]})
+    flow.fail("1.0/W/1", "a is broken")
+
+    assert flow.states()["Z"] == "blocked"
+    assert flow.args("E") == {"why": "a is broken"}
