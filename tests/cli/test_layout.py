@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 import wcwidth
 from hypothesis import given
@@ -108,6 +109,18 @@ def test_nodes_that_do_something_are_shown_first(text_of: Callable[[object], str
 
     assert shown[1].startswith("node: 4 of 22 ")
     assert [line.split()[0] for line in shown[2:6]] == ["quiet0", "quiet1", "broken", "busy"]
+
+
+def test_a_run_that_waits_for_its_tasks_tells_how_to_wait_no_longer(
+    busy: RunView, text_of: Callable[[object], str]
+) -> None:
+    """As long as a task runs, and where there is room for it."""
+    ending = attrs.evolve(busy, state="suspending")
+    title = "suspending, Ctrl-C again ends at once"
+
+    assert title in text_of(lay_out(ending, 100, 29, 3)[0])
+    assert title not in text_of(lay_out(ending, 60, 29, 3)[0])
+    assert title not in text_of(lay_out(attrs.evolve(ending, active=()), 100, 29, 3)[0])
 
 
 def test_the_same_name_in_two_workflows_is_told_apart(text_of: Callable[[object], str]) -> None:

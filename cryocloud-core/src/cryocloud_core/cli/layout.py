@@ -22,6 +22,8 @@ LEVEL_STYLES = {"WARNING": "yellow", "ERROR": "red", "CRITICAL": "bold red"}
 NAME_WITH_MODULE = 40
 NAME_AT_LEAST = 12
 BAR_AT_MOST = 30
+#: a terminal this wide tells, while a run waits for its tasks, how to wait no longer
+HINT_WIDTH = 70
 
 
 @frozen
@@ -108,6 +110,8 @@ def title(view: RunView, width: int) -> Line:
         rate(view.tasks_per_s),
     ]
     state = plain(view.state)
+    if state == "suspending" and view.active and width >= HINT_WIDTH:
+        state += ", Ctrl-C again ends at once"
     state_style = "yellow" if view.state != "running" else "green"
     while facts and cells(name) + cells(state) + sum(3 + cells(fact) for fact in facts) + 3 > width and len(facts) > 1:
         facts.pop()
