@@ -250,13 +250,14 @@ class Moves:
     def cancel(self, run: NodeRun, why: str, *, at_once: bool = False) -> None:
         """Give a run up. `at_once`: nothing of it can be alive, so it settles without waiting for its end."""
         pebble = self.pebble
-        if run.is_final or run.state in (State.CANCELLING, State.SPLIT):
+        is_told = run.state is State.CANCELLING
+        if run.is_final or run.state is State.SPLIT or (is_told and not at_once):
             return
         if run.task is not None and run.state is State.RUNNING:
             self.commands.append(CancelTask(pebble.id, run.task.id, why))
         if rendezvous.leave(self, run, why) or everywhere.leave(self, run, why):
             return
-        state = pebble.go(run, Trigger.CANCEL)
+        state = run.state if is_told else pebble.go(run, Trigger.CANCEL)
         if state is State.CANCELLING and at_once:
             assert run.task is not None
             del pebble.tasks[run.task.id]

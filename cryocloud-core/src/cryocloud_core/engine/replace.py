@@ -94,4 +94,5 @@ def _recount(pebble: Pebble, runs: list[NodeRun]) -> None:
     pebble.open_main = len(late) - pebble.open_late
     results = [run.state for run in runs if run.ran and not pebble.is_late(run)]
     ended = [region.result for region in pebble.regions()]
-    pebble.result = worst([State.CANCELLED if pebble.given_up else State.SUCCESS, *results, *ended])
+    # Of parts that are gone, and of handlers that are no more, only the pebble's own result tells.
+    pebble.result = worst([pebble.result, *results, *ended])

@@ -83,9 +83,14 @@ class Turn:
             self._close(Phase.OWING)
 
     def pebble_cancelled(self, event: PebbleCancelled) -> None:
-        """Give the pebble up: open tasks are told to end, nothing more of the main phase starts."""
+        """Give the pebble up: open tasks are told to end, nothing more of the main phase starts.
+
+        One that was cancelled can still be dropped or abandoned.
+        """
         pebble = self.pebble
-        if pebble.given_up or pebble.phase in (Phase.CLEANING, Phase.OWING):
+        if pebble.phase in (Phase.CLEANING, Phase.OWING) or pebble.given_up not in ("", "cancelled"):
+            return
+        if pebble.given_up == event.why:
             return
         pebble.given_up = event.why
         pebble.result = worst([pebble.result, State.CANCELLED])
@@ -110,14 +115,18 @@ class Turn:
         everywhere.answered(self._moves, event)
 
     def workflow_replaced(self, event: WorkflowReplaced, plan: Plan) -> None:
-        """Go on in a newer graph: what settled stays, everything else is judged anew."""
+        """Go on in a newer graph: what settled stays, everything else is judged anew; what was given up stays so."""
         pebble = self.pebble
-        if event.workflow == pebble.workflow or pebble.phase is Phase.OWING or why_not(pebble, plan):
+        is_over = pebble.phase in (Phase.CLEANING, Phase.OWING)
+        if event.workflow == pebble.workflow or is_over or why_not(pebble, plan):
             return
         gone = (*pebble.tasks, *pebble.meetings)
         self._commands.extend(CancelTask(pebble.id, task, "the workflow was replaced") for task in gone)
         for run in carry_over(pebble, event.workflow, plan):
-            self._moves.restart(run)
+            if pebble.given_up and not pebble.is_late(run):
+                self._moves.cancel(run, pebble.given_up)
+            else:
+                self._moves.restart(run)
 
     def finish(self) -> list[Command]:
         """Settle what is queued, move the phase on, and return the commands of this turn."""
