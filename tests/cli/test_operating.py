@@ -117,8 +117,10 @@ def test_the_only_run_is_meant_and_several_must_be_named(root: Path) -> None:
     assert (tide.directory, tide.workflow) == (coast, "tide")
     Path("flow.json").write_text('{"workflow": {"name": "tide", "description": "", "nodes": []}}')
     assert one_run(["flow.json"], None) == tide
-    with pytest.raises(StateError, match="no workflow 'sand' has run yet"):
+    with pytest.raises(StateError, match="no workflow 'sand' has run yet; name"):
         one_run(["sand"], None)
+    with pytest.raises(StateError, match=r"no workflow 'coats' has run yet \(did you mean \"coast\"\?\)"):
+        one_run(["coats"], None)
     with pytest.raises(UsageError, match="one workflow, got"):
         one_run(["ice", "tide"], None)
 

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from cryocloud_core.api.reading import draft_of
 from cryocloud_core.errors import CryoCloudError, StateError, UsageError
+from cryocloud_core.graph.spelling import hint
 from cryocloud_core.head.asking import ask
 from cryocloud_core.head.journal import JOURNAL_FILE
 from cryocloud_core.head.pebble_search import names_in
@@ -43,7 +44,9 @@ def ids_and_run(words: Sequence[str], state_dir: Path | None) -> tuple[list[int]
 def one_run(words: Sequence[str], state_dir: Path | None) -> OneRun:
     """Return the one run that is meant. Raises UsageError, StateError, DocumentError."""
     if len(words) > 1:
-        raise UsageError(f"one workflow, got {', '.join(map(repr, words))}", remedy="name one, or none")
+        raise UsageError(
+            f"one workflow, got {', '.join(map(repr, words))}", remedy="name one, or none; a pebble is a number"
+        )
     name = _name_of(words[0]) if words else None
     if state_dir is not None:
         _must_have_journal(state_dir, f"--state-dir {state_dir}")
@@ -63,14 +66,16 @@ def _name_of(word: str) -> str:
 def _directory_of(name: str) -> Path:
     """Return the state directory of a workflow: its own, or that of the run it was part of."""
     own = default_state_dir(name)
-    known = [own, *(each for each in state_dirs() if each != own)]
-    for directory in known:
+    known = [each for each in state_dirs() if each != own]
+    for directory in (own, *known):
         if (directory / JOURNAL_FILE).is_file() and name in names_in(directory):
             return directory
     if (own / JOURNAL_FILE).is_file():
         return own
     raise StateError(
-        f"no workflow {name!r} has run yet", place=str(state_root()), remedy="name its state directory with --state-dir"
+        f"no workflow {name!r} has run yet{hint(name, (each.name for each in known))}",
+        place=str(state_root()),
+        remedy="name its state directory with --state-dir",
     )
 
 
