@@ -104,7 +104,7 @@ def is_waitable(error: sqlite3.Error) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in WAITABLE
 
 
-def unusable(path: Path, error: sqlite3.Error) -> StateError:
+def unusable(path: Path, error: Exception) -> StateError:
     """Return the error of a database that cannot be used."""
     why = {
         sqlite3.SQLITE_FULL: "the disk is full",

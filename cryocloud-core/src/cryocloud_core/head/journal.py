@@ -28,6 +28,9 @@ MIN_SQLITE = (3, 35)
 #: seconds between two tries to write on a full disk
 RETRY_S = 0.5
 
+#: what a write may raise: SQLite's own errors, and what Python makes of values that SQLite cannot hold
+_UNWRITABLE = (sqlite3.Error, ValueError, TypeError, OverflowError)
+
 T = TypeVar("T")
 _Item = tuple[Batch, Callable[[], None]] | Callable[[], None] | None
 _COMMIT = "INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)"
@@ -149,7 +152,7 @@ class Journal:
         try:
             if not self._write_waiting(merged):
                 return False
-        except sqlite3.Error as error:
+        except _UNWRITABLE as error:
             self._tell(self.on_broken, unusable(self.path, error))
             return False
         self._tell(_call_all, [done for _, done in group])
@@ -186,7 +189,7 @@ class Journal:
                 connection.execute(statement, values)
             connection.execute(_COMMIT, (self.start, *batch.columns()))
             connection.execute("COMMIT")
-        except sqlite3.Error:
+        except _UNWRITABLE:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
@@ -202,7 +205,7 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             result = work(self._connection)
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except _UNWRITABLE as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             self._tell(_settle, answer, None, unusable(self.path, error))
