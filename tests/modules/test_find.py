@@ -138,7 +138,7 @@ def test_what_is_not_found_is_told_with_places_and_a_guess(tmp_path: Path) -> No
     with pytest.raises(ModuleNotFound) as told:
         search.find("widn", tmp_path / "work")
     assert str(told.value) == (
-        f'module "widn": looked in {tmp_path}/work, {tmp_path}/work/modules, {tmp_path}/work/Modules, '
+        f'module "widn": not found; looked in {tmp_path}/work, {tmp_path}/work/modules, {tmp_path}/work/Modules, '
         f"{tmp_path}/flows, {tmp_path}/flows/modules, {tmp_path}/flows/Modules, installed packages, /opt/py"
         ' (did you mean "wind"?); Broken could not be asked: it implements no hook'
     )

@@ -114,7 +114,7 @@ class Finder:
         told = f"looked in {', '.join(places)}{hint(module, known)}"
         for broken in self.registry.broken:
             told += f"; {broken.package} could not be asked: {broken.why}"
-        return ModuleNotFound(told, subject=f'module "{module}"')
+        return ModuleNotFound("not found", subject=f'module "{module}"', remedy=told)
 
 
 def look_up(
@@ -134,6 +134,8 @@ def _looked_up(wanted: Wanted, finder: Finder, workdir_of: Callable[[Wanted], st
         return finder.find(wanted.module, workdir_of(wanted))
     except SpecError as error:
         return Missing("E16", _why(error))
+    except ModuleNotFound as error:
+        return Missing("E15", error.remedy)
     except (ModuleError, PluginError) as error:
         return Missing("E15", _why(error))
 
