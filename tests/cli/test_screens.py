@@ -56,6 +56,20 @@ def test_plain_lines_tell_what_a_person_wants_to_know(busy: RunView) -> None:
     ]
 
 
+def test_a_result_that_says_all_is_said_once(busy: RunView) -> None:
+    """The error of a pebble that was given up may be its result's own name."""
+    stream = io.StringIO()
+    screen = LineScreen(stream)
+    screen.told(PebbleSeen("coast", 1, "In", 0.0, "cancelled", "cancelled"))
+    screen.told(PebbleSeen("coast", 2, "In", 0.0, "cancelled", "by the operator"))
+    screen.closed(busy, ())
+
+    assert stream.getvalue().splitlines()[:2] == [
+        "00:00:00 pebble 1 ended: cancelled",
+        "00:00:00 pebble 2 ended: cancelled: by the operator",
+    ]
+
+
 def test_a_stop_that_waits_for_tasks_is_told_once(busy: RunView) -> None:
     """A first signal says what the run still waits for; the usual end of a run, with nothing active, says nothing."""
     stream = io.StringIO()

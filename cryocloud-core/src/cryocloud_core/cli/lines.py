@@ -66,7 +66,7 @@ def line_of(record: Told) -> str | None:
         case PebbleSeen(result=""):
             return f"{clock(record.at)} pebble {record.pebble} arrived at {plain(record.input)}"
         case PebbleSeen():
-            why = f": {first_line(record.error)}" if record.error else ""
+            why = f": {first_line(record.error)}" if record.error not in ("", record.result) else ""
             return f"{clock(record.at)} pebble {record.pebble} ended: {plain(record.result)}{why}"
         case LogRecord() if record.level in TOLD_LEVELS:
             where = f"pebble {record.pebble} " if record.pebble else ""
