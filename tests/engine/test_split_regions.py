@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from cryocloud_core.engine.events import WorkflowReplaced
 from cryocloud_core.engine.splits import WINDOW
 from cryocloud_core.graph.refs import Argument, OutputRef
@@ -56,6 +58,24 @@ def test_a_deferred_ancestor_of_the_merge_does_not_hold_it_up() -> None:
     flow.end("1.0/D/1")
 
     assert flow.result() == "success"
+
+
+@pytest.mark.parametrize("files", [[], ["a"], ["a", "b"]])
+@pytest.mark.parametrize("keys", [{}, {"resolve_on_any": True}])
+def test_a_merge_whose_parents_in_the_region_are_all_deferred_waits_for_the_split(
+    files: list[str], keys: dict[str, bool]
+) -> None:
+    """Its other parent settles first, before it is known what there is to merge."""
+    merge = node("M", "D", "In", merge=True, **keys)
+    flow = Flow(node("In"), node("A", "In"), split("W", "A", "In.files"), node("D", "W", deferred=True), merge)
+    flow.arrive(values={"files": files})
+    assert flow.open_tasks() == ["1/A/1"]
+    flow.end("A")
+    while flow.open_tasks():
+        flow.end(flow.open_tasks()[0])
+
+    assert flow.result() == "success"
+    assert flow.states()["M.0" if files else "M"] == "success"
 
 
 def test_a_global_handler_fires_once_for_a_node_of_a_region() -> None:

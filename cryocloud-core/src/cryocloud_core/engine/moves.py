@@ -140,7 +140,7 @@ class Moves:
         told = [parent for parent in self.pebble.parents_of(run) if parent.told]
         if run.state is not State.WAITING or any(self._fired(run, parent) for parent in told):
             return
-        if run.unsettled == 0:
+        if run.unsettled == 0 and not self._is_undecided(run):
             self.judge(run)
 
     def _parent_settled(self, run: NodeRun, parent: NodeRun) -> None:
@@ -149,7 +149,7 @@ class Moves:
         run.unsettled -= 1
         if run.state is not State.WAITING or self._fired(run, parent):
             return
-        if run.unsettled == 0:
+        if run.unsettled == 0 and not self._is_undecided(run):
             self.judge(run)
 
     def _fired(self, run: NodeRun, parent: NodeRun) -> bool:
@@ -164,7 +164,10 @@ class Moves:
         return fired
 
     def _is_undecided(self, run: NodeRun) -> bool:
-        """True while it is open whether this run is split into parts."""
+        """True while it is open whether this run is split into parts.
+
+        A merge may have heard of all it waits for by then: it passes over the deferred nodes of its region.
+        """
         split = self.pebble.plan.split_before.get(run.node.name)
         return split is not None and run.scope.part is None and not run.scope.runs[split].is_final
 
