@@ -213,6 +213,14 @@ def a_story(name: str = "Wind") -> Story:
     return Story(told, "open", retry_of=40)
 
 
+def test_the_path_of_a_product_is_told_whole() -> None:
+    """Long as it is: it says which product the pebble is about. What is longer still is cut."""
+    product = "archive/S1A_IW_GRDH_1SDV_20240101T051233_20240101T051258_051917_0645F3_1234.SAFE.zip"
+
+    assert any(f'src = "/data/{product}"  In.fullpath' in line for line in lines_of(a_story(product), Live()))
+    assert not any(f"/data/{product * 9}" in line for line in lines_of(a_story(product * 9), Live()))
+
+
 def test_a_story_reads_from_top_to_bottom() -> None:
     """The whole of it, as a pipe gets it."""
     held = "max_parallel: 1 of 1 are running, held by pebble 41 Wind (on Worker-box_1 since 12 s)"

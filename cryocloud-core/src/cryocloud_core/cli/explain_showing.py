@@ -26,9 +26,11 @@ from cryocloud_core.head.asking import ask
 from cryocloud_core.head.retelling import Story, retell
 from cryocloud_core.wire import to_data
 
-#: cells of an argument's name and value before where it came from
+#: cells to which an argument's name and its value are filled up, so that what follows stands in columns
 NAME_CELLS: Final = 16
-VALUE_CELLS: Final = 60
+VALUE_COLUMN: Final = 30
+#: a longer value is cut; the path of a product fits, and a product's name alone may have 70
+VALUE_CELLS: Final = 240
 #: lines of an error that are told
 ERROR_LINES: Final = 5
 _GONE: Final = "no head runs: the next start goes on with it"
@@ -96,7 +98,7 @@ def _front(story: Story, live: Live) -> Iterator[str]:
         yield f"  a retry of pebble {story.retry_of}"
     if told.given_up:
         yield f"  given up: {plain(told.given_up)}"
-    if told.error:
+    if told.error and told.error != told.given_up:
         yield f"  {first_line(told.error)}"
     if story.broken:
         yield f"  its events tell no more than this: {first_line(story.broken)}"
@@ -140,7 +142,7 @@ def _arguments(run: RunTold) -> Iterator[str]:
     values = [_short(each.value) if each.known else unknown for each in args]
     names = [plain(each.name) for each in args]
     wide = min(NAME_CELLS, max(map(cells, names)))
-    far = min(VALUE_CELLS // 2, max(map(cells, values)))
+    far = min(VALUE_COLUMN, max(map(cells, values)))
     for name, value, each in zip(names, values, args, strict=True):
         shown = value if cells(value) > far else fit(value, far)
         yield f"{name if cells(name) > wide else fit(name, wide)} = {shown}  {plain(each.source)}"
