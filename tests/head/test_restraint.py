@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from desk import Desk, Feed, make_head, node
 
+from cryocloud_core.engine.gate import Gate
+from cryocloud_core.engine.restrictions import Restrictions
+from cryocloud_core.graph.refs import Argument, OutputRef
 from cryocloud_core.graph.workflow import Restriction, Workflow
+from cryocloud_core.head.ledger import Held, Ledger
+from cryocloud_core.head.restraint import Restraint
+from cryocloud_core.testing.flow import Flow
+from cryocloud_core.testing.flow import node as engine_node
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,3 +46,36 @@ def test_a_task_that_was_handed_out_counts_before_its_worker_has_begun(queue: in
     assert asyncio.run(asyncio.wait_for(head.run(), 20)) == 0
     assert ran == {"A": 4, "B": 4}
     assert max(at_once) == 1
+
+
+class _Closed:
+    """A board on which the door's value is always too high."""
+
+    def value(self, channel: str, parameter: str) -> Any:
+        """Return the same for everything."""
+        return 9
+
+    def known(self, channel: str, parameter: str) -> bool:
+        """Say that everything is known."""
+        return True
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_a_pebble_whose_parts_had_begun_before_a_restart_is_in(merged: bool) -> None:
+    """Its split is open, so that no node of its own has ended yet; one of which nothing ran waits at the door."""
+    files = Argument(OutputRef("In", "files"))
+    source = node("In", restrictions=(Restriction("W", "x", "<", "1"),))
+    more = (engine_node("M", "W", merge=True),) if merged else ()
+    flow = Flow(source, engine_node("W", "In", split_on="f", args={"f": files}), *more)
+    for pebble in (1, 2):
+        flow.arrive(pebble, {"files": ["a", "b"]})
+    flow.end("1.0/W/1")
+    if merged:
+        flow.end("1.0/M/1")
+    ledger = Ledger()
+    for pebble in (1, 2):
+        ledger.add(Held(pebble, "test", 1, "In", 1))
+    restraint = Restraint(Restrictions([flow.workflow], _Closed()), Gate(), ledger, flow.replayed())
+
+    assert restraint.held(flow.tasks["1.1/W/1"]) is None
+    assert restraint.held(flow.tasks["2.1/W/1"]) is not None

@@ -57,5 +57,9 @@ class Restraint:
 
     def _has_begun(self, pebble: int) -> bool:
         known = self._engine.pebbles.get(pebble)
-        runs = known.main.runs.values() if known is not None else ()
-        return any(run.ran and run.node.kind is not NodeKind.INPUT for run in runs)
+        if known is None:
+            return False
+        # A part that has settled is gone: then fewer live than were opened.
+        parts_ended = any(region.opened > len(region.live) for region in known.regions())
+        runs = (run for scope in known.scopes() for run in scope.runs.values())
+        return parts_ended or any(run.ran and run.node.kind is not NodeKind.INPUT for run in runs)
