@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from desk import Desk, Feed, chain, literal, make_head, node, nothing
+import pytest
+from desk import Desk, Feed, chain, literal, make_head, node, nothing, until
 
 from cryocloud_core.engine import turn
 from cryocloud_core.graph.refs import Argument
@@ -15,8 +16,6 @@ from cryocloud_core.task import Failed, Preparation, StagingKind
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from cryocloud_core.head.head import Head
     from cryocloud_core.sdk.scheduler import Reports, SchedulerSettings
@@ -81,3 +80,27 @@ def test_waiters_are_told_that_nobody_comes_although_a_closed_pebble_owes_its_cl
 
     assert finished(head) == 1
     assert any("no partner for msgid" in line for line in head.closing)
+
+
+@pytest.mark.parametrize("broken", ["look", "end"])
+def test_a_bug_in_what_the_head_does_beside_ends_the_run(
+    broken: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head that looks no more at what waits, or does not finish to drain, would wait for ever without a word."""
+
+    async def go() -> None:
+        head = make_head(chain(1), tmp_path, Desk(nothing), {"In": Feed([{}], stays=True)})
+        running = asyncio.create_task(head.run())
+        await until(lambda: head.view().pebbles_done == 1)
+        inside: Any = head._running
+        if broken == "look":
+            monkeypatch.setattr(inside.watch, "look", lambda: 1 / 0)
+        else:
+            monkeypatch.setattr(inside._feeds, "wait", lambda _seconds: 1 / 0)
+            inside.drain()
+        await asyncio.wait({running}, timeout=10)
+        assert running.done()
+        with pytest.raises(ZeroDivisionError):
+            await running
+
+    asyncio.run(go())

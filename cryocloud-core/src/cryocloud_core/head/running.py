@@ -152,6 +152,7 @@ class Running:
         await self._scheduler.start(self._performer, self._scheduler_settings())
         self.status.start(lambda: self.state)
         ticker = loop.create_task(self._tick())
+        ticker.add_done_callback(self._ended_well)
         try:
             await self._unless_at_once(self._take_over())
             if self.state == "running" and not self.draining:
@@ -184,6 +185,7 @@ class Running:
             self.draining = True
             self._feeds.stop()
             self._drainer = asyncio.get_running_loop().create_task(self._drain())
+            self._drainer.add_done_callback(self._ended_well)
 
     async def _drain(self) -> None:
         await self._end_inputs()
@@ -329,6 +331,15 @@ class Running:
         if "handle" not in context or not isinstance(error, Exception):
             loop.default_exception_handler(context)
             return
+        self._stumble(error)
+
+    def _ended_well(self, work: asyncio.Task[None]) -> None:
+        """What the head does beside has ended: a bug in it must not go unsaid."""
+        error = None if work.cancelled() else work.exception()
+        if isinstance(error, Exception):
+            self._stumble(error)
+
+    def _stumble(self, error: Exception) -> None:
         text = "".join(traceback.format_exception(error)).rstrip()
         self._telling.log("CRITICAL", f"a bug ends this run, the next start goes on: {text}")
         self._give_up(error, StateError(f"the run ended with {type(error).__name__}: {error}"))
