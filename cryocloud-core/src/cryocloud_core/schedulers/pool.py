@@ -178,8 +178,7 @@ class Pool:
 
     def _buried(self, slot: Slot, why: str) -> None:
         """Hear its last words, give up its slot, replace it."""
-        while messages := slot.read():
-            self.on_messages(slot, messages)
+        self.on_messages(slot, slot.read_rest())
         slot.close(self.loop)
         number = self.by_kind[slot.kind].index(slot)
         del self.slots[slot.key]

@@ -143,17 +143,28 @@ class Slot:
             loop.remove_writer(self.end)
 
     def read(self) -> list[Message]:
-        """Return what arrived; empty when nothing did or the other end is closed."""
+        """Return what arrived; empty when nothing did, no whole frame did, or the other end is closed."""
+        return self._unpacker.feed(self._receive())
+
+    def read_rest(self) -> list[Message]:
+        """Return everything that a dead worker had sent."""
+        messages: list[Message] = []
+        while data := self._receive():
+            messages += self._unpacker.feed(data)
+        return messages
+
+    def _receive(self) -> bytes:
+        """Return the bytes that are there; none when there are none, or the other end is closed."""
         if self.end is None:
-            return []
+            return b""
         try:
             data = self.end.recv(_CHUNK)
         except BlockingIOError:
-            return []
+            return b""
         except ConnectionResetError:
             data = b""
         self.hung_up = not data
-        return self._unpacker.feed(data)
+        return data
 
     def open(self, loop: asyncio.AbstractEventLoop, end: socket.socket, on_readable: Callable[[Slot], None]) -> None:
         """Begin to listen at the head's end of the socket."""
