@@ -105,3 +105,14 @@ def test_few_values_are_kept_in_memory() -> None:
 
     assert blobs.put_back(task(event.values)).args == many
     assert len(blobs._cache) == 3
+
+
+def test_a_pebble_that_goes_on_for_another_uses_its_big_values_in_lists_too() -> None:
+    """What a merge gathered is a list of references: without a note they could be forgotten with the lender."""
+    from cryocloud_core.engine.events import Lent, Met
+
+    one, two = ({"$blob": digit * 64, "size": 70_000} for digit in "12")
+    batch = Batch()
+    take_out(Met(7, 1.0, "7/Sync/1", True, values={"M": Lent("success", {"x": one, "all": [None, [two]]})}), (), batch)
+
+    assert [values for _, values in batch.others] == [(7, one["$blob"]), (7, two["$blob"])]

@@ -63,8 +63,11 @@ def _taken(pebble: int, value: Any, batch: Batch) -> Any:
 
 
 def _used(pebble: int, value: Any, batch: Batch) -> None:
-    """Note that a pebble refers to a blob that another one brought."""
-    if _is_reference(value):
+    """Note that a pebble refers to blobs that another one brought; after a merge they are in lists."""
+    if isinstance(value, list):
+        for part in value:
+            _used(pebble, part, batch)
+    elif _is_reference(value):
         batch.also("INSERT OR IGNORE INTO blob_uses VALUES (?, ?)", pebble, value["$blob"])
 
 
