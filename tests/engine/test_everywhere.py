@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryocloud_core.engine.commands import Ask, CancelTask, FinishPebble, StartTask
+from cryocloud_core.engine.commands import Ask, CancelTask, FinishPebble, NodeSettled, StartTask
 from cryocloud_core.engine.debts import owed_by
 from cryocloud_core.engine.events import Answered, TaskEnded, WorkflowReplaced
 from cryocloud_core.graph.refs import Argument, Literal
@@ -109,3 +109,12 @@ def test_a_replaced_workflow_asks_anew() -> None:
     assert started(again) == ["1.0/A/1"]
     ended = play.engine.apply(TaskEnded(1, play.at, "1.0/A/1", Succeeded()), play.context)
     assert sorted(started(ended)) == ["1/B/1", "1/C/1"]
+
+
+def test_every_machine_and_a_name_cannot_both_be_meant() -> None:
+    """The node says so instead of choosing."""
+    flow = Flow(node("In"), node("A", "In", placement=Placement(machine=Argument(Literal(["all", "seer3"])))))
+    flow.arrive()
+
+    assert flow.states()["A"] == "error"
+    assert '"all" stands alone' in next(c.error for c in flow.commands if isinstance(c, NodeSettled) and c.node == "A")

@@ -17,8 +17,8 @@ from cryocloud_core.graph.workflow import NodeKind, Workflow
 from cryocloud_core.head.view import NodeView, TaskView
 from cryocloud_core.task import Task
 
-#: seconds over which the rate is taken
-RATE_S = 5.0
+#: seconds over which the rate is taken: long enough that tasks of half a minute show one
+RATE_S = 60.0
 
 
 @define(eq=False)
