@@ -237,3 +237,16 @@ def test_an_unknown_scheduler_is_a_usage_error(file: Path) -> None:
     """A misspelt scheduler is told with the nearest name and those there are, before anything is read."""
     with pytest.raises(UsageError, match=r'--scheduler locla: .*did you mean "local".*there is local'):
         run(file, scheduler="locla")
+
+
+def test_an_option_that_nothing_answers_for_is_told_before_anything_starts(
+    tmp_path: Path, settings: RunSettings
+) -> None:
+    """Else a watched directory is silent until the first file arrives and fails."""
+    nodes = [NODES[0], {**NODES[1], "args": {"ignored": {"option": "bands"}, "time": {"option": "seconds"}}}]
+    witness = Witness()
+
+    assert run(write(tmp_path / "flow.json", nodes), settings=settings, watcher=witness) == 0
+    assert witness.calls[0] == (
+        "warned flow.json: option --bands was not given and has no default: Work.ignored will be null"
+    )

@@ -19,6 +19,7 @@ from attrs import define, evolve, field
 from cryocloud_core.api.reading import ReadFile, Reading, StrPath, read_all, sound
 from cryocloud_core.errors import UsageError
 from cryocloud_core.files.unpacked import is_ours
+from cryocloud_core.graph.refs import OptionRef
 from cryocloud_core.graph.spelling import hint
 from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.head import Head
@@ -121,6 +122,9 @@ class Run:
         for file in self.files:
             for line in file.lines(errors=False):
                 self.watcher.warned(line)
+        for file, flow in zip(self.files, self.workflows, strict=True):
+            for line in _null_options(flow, file.options):
+                self.watcher.warned(f"{file.path.name}: {line}")
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -229,3 +233,17 @@ def _named(workflows: list[Workflow], name: str | None) -> list[Workflow]:
     if twice:
         raise UsageError(f"two files define workflow {twice[0]!r}", remedy="give each workflow a name of its own")
     return workflows
+
+
+def _null_options(workflow: Workflow, given: Mapping[str, Any]) -> list[str]:
+    """Return a line for each option without a value that arguments without a default are taken from."""
+    users: dict[str, list[str]] = {}
+    for node in workflow.nodes.values():
+        for name, argument in node.args.items():
+            source = argument.source
+            if isinstance(source, OptionRef) and given.get(source.name) is None and not argument.has_default:
+                users.setdefault(source.name, []).append(f"{node.name}.{name}")
+    return [
+        f"option --{option} was not given and has no default: {', '.join(names)} will be null"
+        for option, names in users.items()
+    ]
