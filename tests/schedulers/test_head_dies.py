@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from cryocloud_core.errors import StartError
+from cryocloud_core.schedulers.pool import Pool
 from cryocloud_core.task import Lost, Succeeded
 from cryocloud_core.worker.kernel import boot_id, children, descendants, is_alive, start_time
 from cryocloud_core.worker.remains import FILE_NAME, MARKER, Note, Remains
@@ -156,6 +158,27 @@ def test_a_killed_keeper_is_replaced_with_all_its_workers(opened: Callable[..., 
     assert isinstance(end.outcome, Lost)
     assert not is_alive(int((tmp_path / "pid").read_text()))
     assert floor.run("def process_task(worker, task):\n    return {}\n").outcome == Succeeded({})
+
+
+def test_a_keeper_that_cannot_be_replaced_is_told_as_a_broken_callback(
+    opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There are no workers any more: a run that did not hear of it would wait for ever. A stop still ends."""
+    floor = opened(workers=1)
+    told: list[dict[str, Any]] = []
+    floor.loop.set_exception_handler(lambda _, context: told.append(context))
+
+    def refuse(_pool: Pool) -> None:
+        raise StartError("cannot start worker processes: Resource temporarily unavailable")
+
+    monkeypatch.setattr(Pool, "_start_keeper", refuse)
+    os.kill(floor.scheduler._pool._keeping.pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while not any("handle" in context for context in told) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+    assert [type(context["exception"]) for context in told if "handle" in context] == [StartError]
+    floor.wait_for(floor.scheduler.stop(0.0))
 
 
 def test_stop_leaves_nothing_alive_and_reports_nothing_it_killed(opened: Callable[..., Any]) -> None:

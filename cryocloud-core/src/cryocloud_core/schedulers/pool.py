@@ -114,7 +114,7 @@ class Pool:
         """Kill everything; when this returns nothing is alive."""
         self._ending = True
         if self._starting_over is not None:
-            await self._starting_over
+            await asyncio.wait({self._starting_over})
         if self._keeping is not None:
             await self._keeping.end()
         for slot in list(self.slots.values()):
@@ -165,6 +165,8 @@ class Pool:
         if self._ending:
             return
         self._starting_over = self.loop.create_task(self._start_over())
+        # Raises in a callback of the loop what went wrong: without workers the run cannot go on.
+        self._starting_over.add_done_callback(lambda over: None if over.cancelled() else over.result())
 
     async def _start_over(self) -> None:
         assert self._keeping is not None
