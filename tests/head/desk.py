@@ -90,7 +90,8 @@ class Desk(Scheduler):
         if self.recall(task):
             self.reports.ended(task, Cancelled(why), None)
         elif task in self.running:
-            self.running[task].cancel()
+            # Not before its first step: a coroutine that never ran could not say how it ended.
+            asyncio.get_running_loop().call_soon(self.running[task].cancel)
 
     def workers(self) -> list[WorkerInfo]:
         """Return the one worker."""
