@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 #: what a row may not name to be run beside the others: its demands hold for the hand-driven engine only
-_SPECIAL = re.compile(r'"(loop|stat|gpu|type|workdir|dir|retry|timeout|max_parallel|ccnode|node)"|stat:|"module": "either"')
+_SPECIAL = re.compile(
+    r'"(loop|stat|gpu|type|workdir|dir|retry|timeout|max_parallel|ccnode|node)"|stat:|"module": "either"'
+)
 
 
 def is_plain(case: Case) -> bool:
