@@ -142,28 +142,6 @@ def test_a_statement_that_fails_takes_its_whole_commit_back_and_breaks_the_journ
     assert seqs(tmp_path) == [1]
 
 
-def test_a_value_that_cannot_be_stored_breaks_the_journal_and_is_told(tmp_path: Path) -> None:
-    """A writer that ended without a word would let the run wait for ever."""
-
-    async def run() -> tuple[StateError, str]:
-        journal = opened(tmp_path)
-        with pytest.raises(StateError, match="surrogates") as refused:
-            await asyncio.wait_for(journal.run(lambda c: c.execute("SELECT ?", ("\ud800",)).fetchall()), 5)
-        broken: asyncio.Future[StateError] = asyncio.get_running_loop().create_future()
-        journal.on_broken = broken.set_result
-        batch = one_event(1)
-        batch.also("INSERT INTO inputs_returned VALUES (?, ?)", 1, "\ud800")
-        journal.submit(batch, lambda: None)
-        error = await asyncio.wait_for(broken, 5)
-        journal.close()
-        return error, str(refused.value)
-
-    told, refused = asyncio.run(run())
-    assert "surrogates" in str(told)
-    assert "surrogates" in refused
-    assert seqs(tmp_path) == []
-
-
 def test_work_on_the_writer_is_one_transaction(tmp_path: Path) -> None:
     """`run` commits what its function did, and takes it back when it fails."""
 
