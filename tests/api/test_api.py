@@ -55,7 +55,6 @@ def file(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(tmp_path: Path) -> RunSettings:
     """Give settings of a small run in a directory of its own."""
-    pytest.importorskip("cryocloud_core.schedulers.local", reason="local workers do not exist yet")
     return RunSettings(state_dir=tmp_path / "state", workers=1, grace_s=1)
 
 

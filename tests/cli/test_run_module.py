@@ -129,7 +129,6 @@ def test_debug_keeps_debug_records(folder: Path, tasks: list[Any]) -> None:
 
 def test_a_module_runs_on_a_real_worker(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Its return value is on stdout, its log, status and output on stderr; exit 0, and 1 when it fails."""
-    pytest.importorskip("cryocloud_core.schedulers.local", reason="local workers do not exist yet")
     assert cli.invoke(["run-module", "echo", "n=3"]) == 0
     out, err = capfd.readouterr()
     assert json.loads(out) == {"got": {"n": 3}}

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("cryocloud_core.schedulers.local", reason="local workers do not exist yet")
 pytestmark = pytest.mark.system
 
 BIN = Path(sys.executable).parent

@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import pytest
 
-pytest.importorskip("cryocloud_core.schedulers.local", reason="local workers do not exist yet")
 pytestmark = pytest.mark.system
 
 HOSTILE = "[red]x\x1b[31m\x07\n\u202eé日本.zip"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
-
-import pytest
 
 #: Each of these costs between 10 and 200 ms; help and a bare import need none of them.
 HEAVY = frozenset({"aiohttp", "asyncio", "cattrs", "fsspec", "importlib.metadata", "sqlite3"})
@@ -23,11 +20,6 @@ try:
 except SystemExit as end:
     assert not end.code, end.code
 """
-
-
-def exists(module: str) -> bool:
-    """Tell whether a module of core exists yet."""
-    return importlib.util.find_spec(module) is not None
 
 
 def loaded_by(code: str) -> set[str]:
@@ -54,19 +46,16 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert loaded_by("import cryocloud_core") & (HEAVY | TERMINAL) == set()
 
 
-@pytest.mark.skipif(not exists("cryocloud_core.cli.main"), reason="the command line does not exist yet")
 def test_help_loads_nothing_heavy() -> None:
     """`cryocloud --help` imports no event loop, no journal, no file system and scans no entry points."""
     assert loaded_by(HELP) & HEAVY == set()
 
 
-@pytest.mark.skipif(not exists("cryocloud_core.worker.__main__"), reason="the worker process does not exist yet")
 def test_a_worker_process_loads_no_terminal_and_no_remote_files() -> None:
     """A worker starts without typer and rich, and without the libraries of remote files."""
     assert loaded_by("import cryocloud_core.worker.__main__") & (TERMINAL | REMOTE) == set()
 
 
-@pytest.mark.skipif(not exists("cryocloud_core.head.head"), reason="the head does not exist yet")
 def test_a_head_loads_no_remote_files() -> None:
     """A run on local files does not pay for s3, ssh, http or JSON Schema."""
     assert loaded_by("import cryocloud_core.head.head") & REMOTE == set()

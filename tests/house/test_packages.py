@@ -113,9 +113,6 @@ def test_installed_wheels_register_their_plugins(clean: Path) -> None:
     assert plugins.split() == sorted(f"{package.replace('-', '_')}.plugin" for package in PACKAGES)
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("cryocloud_core.cli.main") is None, reason="the command line does not exist yet"
-)
 def test_the_command_works_outside_the_checkout(clean: Path) -> None:
     """`cryocloud --help` runs from the wheels, and `cryocloud modules` lists what the built-in package brings."""
     assert "run" in run(clean / "bin" / "cryocloud", "--help", cwd=clean)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import re
 import shutil
@@ -19,12 +18,7 @@ WORKFLOWS = ROOT / "templates" / "workflows"
 NAMES = sorted(path.parent.name for path in WORKFLOWS.glob("*/workflow.json"))
 DEM = WORKFLOWS / "shaded_relief" / "data" / "rmnp-dem.tif"
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(
-        importlib.util.find_spec("cryocloud_core.cli.main") is None, reason="the command line does not exist yet"
-    ),
-]
+pytestmark = pytest.mark.system
 
 
 def cryocloud(*words: str | Path) -> subprocess.CompletedProcess[str]:
