@@ -130,3 +130,14 @@ def test_the_same_name_in_two_workflows_is_told_apart(text_of: Callable[[object]
 
     assert shown[2].startswith("day: Wind ")
     assert shown[3].startswith("night: Wind ")
+
+
+def test_every_reason_to_wait_is_shown_where_there_is_room(busy: RunView, text_of: Callable[[object], str]) -> None:
+    """The third one may be the one that nobody will ever serve."""
+    reasons = tuple(BlockedView("w", f"N{number}", 1, f"reason {number}") for number in range(3))
+    view = attrs.evolve(
+        busy, nodes=tuple(attrs.evolve(busy.nodes[0], name=f"N{number}") for number in range(5)), blocked=reasons
+    )
+    shown = [text_of(line) for line in lay_out(view, 100, wanted_height(5, 4, 29), 4)]
+
+    assert all(any(f"reason {number}" in line for line in shown) for number in range(3))

@@ -38,7 +38,7 @@ class Room:
 
 def allot(height: int, nodes: int, slots: int) -> Room:
     """Share `height` lines (the title takes one) among the sections, the most telling first."""
-    wanted = {"nodes": max(nodes, 1), "active": max(slots, 1), "waiting": 2, "log": 6}
+    wanted = {"nodes": max(nodes, 1), "active": max(slots, 1), "waiting": _waiting(nodes), "log": 6}
     least = {"nodes": min(wanted["nodes"], 3), "active": min(wanted["active"], 2), "waiting": 1, "log": 2}
     room = dict.fromkeys(wanted, 0)
     left = height - 1
@@ -56,7 +56,12 @@ def allot(height: int, nodes: int, slots: int) -> Room:
 
 def wanted_height(nodes: int, slots: int, at_most: int) -> int:
     """Return the height at which everything is shown, or the most there is."""
-    return max(1, min(at_most, 1 + (1 + max(nodes, 1)) + (1 + max(slots, 1)) + 3 + 7))
+    return max(1, min(at_most, 1 + (1 + max(nodes, 1)) + (1 + max(slots, 1)) + (1 + _waiting(nodes)) + 7))
+
+
+def _waiting(nodes: int) -> int:
+    """Return the lines for what waits: one a node, within reason, for the hidden one may be the one nobody serves."""
+    return min(max(nodes - 1, 2), 6)
 
 
 def lay_out(view: RunView, width: int, height: int, slots: int) -> list[Line]:
