@@ -1,8 +1,8 @@
 """The gate: which of the waiting tasks is handed out next, over all pebbles and workflows.
 
 Laws: pure and not journaled, rebuilt from what the engine owes; a limit is never exceeded; higher priority
-first, then the older pebble, then the older task; a task that waits for a limit, or that is passed over, never
-holds another up.
+first, then the older pebble, then the older task; a task that waits for a limit, that a restriction holds, or that
+is passed over, never holds another up.
 """
 
 from __future__ import annotations
