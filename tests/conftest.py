@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+# As on a user's machine: the variable also makes C's stdout unbuffered and so hides in what order output arrives.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path

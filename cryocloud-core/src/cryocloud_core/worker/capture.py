@@ -7,6 +7,7 @@ stderr INFO too, and ERROR from a traceback on, until the task ends.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import sys
@@ -24,6 +25,8 @@ from cryocloud_core.worker.kernel import libc
 PIPE_BYTES = 1024 * 1024
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 _CHUNK = 64 * 1024
+#: `_IOLBF` of stdio.h, the same in glibc, musl and macOS
+_LINE_BUFFERED = 1
 
 #: told lines of a stream (`stdout`, `stderr`), each a level and a text
 OnOutput = Callable[[str, list[tuple[str, str]]], None]
@@ -67,6 +70,7 @@ class Capture:
         # New streams: those from the start may have looked at a seekable file and would ask the pipe for its position.
         sys.stdout = _by_lines(1)
         sys.stderr = _by_lines(2)
+        _let_c_write_lines()
 
     def filenos(self) -> list[int]:
         """Return what to poll for output."""
@@ -109,6 +113,19 @@ class Capture:
 
 def _by_lines(number: int) -> TextIOWrapper:
     return os.fdopen(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _let_c_write_lines() -> None:
+    """Have C's stdout hand on whole lines: into a pipe it holds 4 KiB back, and they would end up behind Python's.
+
+    To be called before anything is written. A C library that names its stream otherwise keeps its buffer; what
+    is in it comes when the task ends.
+    """
+    try:
+        stream = ctypes.c_void_p.in_dll(libc(), "__stdoutp" if sys.platform == "darwin" else "stdout")
+    except ValueError:
+        return
+    libc().setvbuf(stream, None, _LINE_BUFFERED, 0)
 
 
 def _flush(stream: TextIO) -> None:
