@@ -16,7 +16,8 @@ import tempfile
 from pathlib import Path
 
 from attrs import frozen
-from pool import pool_rate
+
+from benchmarks.pool import pool_rate
 
 HERE = Path(__file__).parent / "workflows"
 CRYOCLOUD = Path(sys.executable).with_name("cryocloud")

@@ -1,0 +1,25 @@
+"""One workload in its own process: `python -m benchmarks.one restart --size quick`; prints each figure as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+
+def main() -> None:
+    """Measure one module's workload."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("module")
+    parser.add_argument("--size", choices=["full", "quick", "tiny"], default="full")
+    parser.add_argument("--keep", type=Path, help="make slow preparations once and keep them in this directory")
+    given = parser.parse_args()
+    module = importlib.import_module(f"benchmarks.{given.module}")
+    words = {"keep": given.keep} if given.keep else {}
+    for figure in module.measure(given.size, **words):
+        print(json.dumps(figure.to_data()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
