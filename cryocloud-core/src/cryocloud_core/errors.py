@@ -18,7 +18,10 @@
     ├── TaskError                  one task cannot do its work; becomes the task's outcome
     │   ├── ResolutionError        an argument or setting of a task cannot be resolved
     │   ├── StagingError           a file could not be brought to where the module runs
-    │   │   └── ArchiveError       an archive is unsafe or damaged; nothing of it is left behind
+    │   │   ├── ArchiveError       an archive is unsafe or damaged; nothing of it is left behind
+    │   │   └── TransferError      a remote place failed; says whether trying again can help
+    │   │       ├── RemoteFileMissing   there is nothing of that name
+    │   │       └── RemoteFileChanged   it is no longer the file that was begun with
     │   └── ReturnValueError       process_task returned something that is no result
     ├── EngineError                a law of the engine was broken; tells the pebble's story
     │   ├── TransitionError        the state table has no such transition
@@ -125,6 +128,35 @@ class StagingError(TaskError):
 
 class ArchiveError(StagingError):
     """An archive is unsafe or damaged; nothing of it is left behind."""
+
+
+class TransferError(StagingError):
+    """A remote place failed: the subject is the URL, the message says what it answered.
+
+    `repeat` tells whether trying again can help, `after_s` how long the other side asked to wait first.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        subject: str = "",
+        place: str = "",
+        remedy: str = "",
+        repeat: bool = False,
+        after_s: float | None = None,
+    ) -> None:
+        super().__init__(message, subject=subject, place=place, remedy=remedy)
+        self.repeat = repeat
+        self.after_s = after_s
+
+
+class RemoteFileMissing(TransferError):
+    """The remote place answers that there is nothing of that name."""
+
+
+class RemoteFileChanged(TransferError):
+    """The remote file is no longer the one that was begun with: what is here of it is worth nothing."""
 
 
 class ReturnValueError(TaskError):

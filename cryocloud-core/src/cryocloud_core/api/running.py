@@ -28,6 +28,7 @@ from cryocloud_core.head.view import RunView
 from cryocloud_core.modules.load import load_for_good
 from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.registry import Registry, resolve
+from cryocloud_core.sdk.routes import Routes
 
 
 class Watcher(Protocol):
@@ -114,6 +115,8 @@ class Run:
             asked = evolve(asked, state_dir=default_state_dir(name))
         if not asked.worker_config:
             asked = evolve(asked, worker_config=files[0].config.subtree("CryoCloud.Worker"))
+        if not asked.routes.by_scheme:
+            asked = evolve(asked, routes=Routes.of(registry, files[0].config.subtree))
         return cls(files, workflows, asked, registry, scheduler, watcher or Nobody())
 
     def run(self) -> int:

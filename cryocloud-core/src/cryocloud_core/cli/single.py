@@ -29,6 +29,7 @@ from cryocloud_core.head.settings import machine_name
 from cryocloud_core.modules.find import Finder
 from cryocloud_core.sdk.observed import LogRecord
 from cryocloud_core.sdk.registry import Registry, resolve
+from cryocloud_core.sdk.routes import Routes
 from cryocloud_core.sdk.scheduler import Scheduler, SchedulerSettings
 from cryocloud_core.task import Failed, Outcome, Stats, Succeeded, Task, TaskId
 
@@ -163,8 +164,15 @@ async def _drive(registry: Registry, task: Task) -> int:
     scheduler: Scheduler = resolve(registry.scheduler("local").offer.reference)()
     ear = _Ear()
     with tempfile.TemporaryDirectory(prefix="cc-run-module-") as folder:
-        config = Config.load(Path.cwd()).subtree("CryoCloud.Worker")
-        settings = SchedulerSettings(Path(folder), machine_name(), 1, 1, worker_config=config)
+        config = Config.load(Path.cwd())
+        settings = SchedulerSettings(
+            Path(folder),
+            machine_name(),
+            1,
+            1,
+            worker_config=config.subtree("CryoCloud.Worker"),
+            routes=Routes.of(registry, config.subtree),
+        )
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, scheduler.cancel, task.id, "interrupted")
         await scheduler.start(ear, settings)
         try:

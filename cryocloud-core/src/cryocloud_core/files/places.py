@@ -5,21 +5,14 @@ Laws: parsed by hand, nothing is percent-decoded, `#`, `?` and spaces belong to 
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 from cryocloud_core.errors import ResolutionError, StagingError
+from cryocloud_core.sdk.url import scheme_of
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 #: schemes that a transfer will serve
 REMOTE_SCHEMES = frozenset({"ssh", "s3", "http", "https"})
-
-
-def scheme_of(text: str) -> str:
-    """Return the scheme of a URL in lower case, empty for a path."""
-    match = _SCHEME.match(text)
-    return match[1].lower() if match else ""
 
 
 def local_path(value: Any) -> Path:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import unpack_into
 from cryocloud_core.files.copying import copy_whole
 from cryocloud_core.files.places import local_path
+from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.unpacked import Unpacking, copy_of, is_ours, unpacked
 
 
@@ -21,6 +22,7 @@ class FileService:
     """Implements `sdk.processor.Files` for one task on this machine."""
 
     how: Unpacking
+    transfers: Transfers = field(factory=Transfers)
 
     def fetch(self, source: str, *, unzip: bool = False, keep: bool = True) -> list[str]:
         """Return local paths for a path; with `unzip` the sorted top-level entries of the archive's copy.

@@ -199,7 +199,7 @@ class Head:
             veil.know_handles(*map(self._config.get, sorted(config_names(each.workflow))))
         for context in parts.contexts:
             veil.know_handles(context.options, context.config)
-        veil.know_handles(dict(self.settings.worker_config))
+        veil.know_handles(dict(self.settings.worker_config), dict(self.settings.routes.config))
         return veil
 
     def _catch_signals(self, running: Running) -> list[signal.Signals]:

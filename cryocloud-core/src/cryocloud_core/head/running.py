@@ -370,5 +370,6 @@ class Running:
             cancel_grace_s=settings.cancel_grace_s,
             log_level=settings.log_level,
             worker_config=settings.worker_config,
+            routes=settings.routes,
             address=settings.address,
         )

@@ -16,6 +16,7 @@ from attrs import field, frozen
 
 from cryocloud_core.sdk.inputs import InputModule
 from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, RunSeen, TaskSeen
+from cryocloud_core.sdk.routes import Routes
 from cryocloud_core.task import Code
 
 #: what a listener is told, in the order it happened
@@ -59,6 +60,8 @@ class RunSettings:
     log_level: str = "INFO"
     #: configuration below `CryoCloud.Worker`
     worker_config: Mapping[str, Any] = field(factory=dict)
+    #: who serves which URL scheme
+    routes: Routes = field(factory=Routes)
     #: a relative `workdir` is read from here
     directory: Path = field(factory=Path.cwd)
     #: finished pebbles are forgotten when they are older than this, or more than this many

@@ -67,22 +67,29 @@ class Pool:
             for number in range(self.limits[kind]):
                 self._spawn(kind, number)
 
-    def choose(self, kind: str, *, short: bool) -> Slot | None:
-        """Return the slot that should take a task now, an on-demand one if need be; None when there is no room."""
+    def choose(self, kind: str, *, short: bool, shunned: Callable[[Slot], bool] | None = None) -> Slot | None:
+        """Return the slot that should take a task now, an on-demand one if need be; None when there is no room.
+
+        One that is `shunned` is left out.
+        """
         waiting: Slot | None = None
         starting: Slot | None = None
         for slot in self.by_kind[kind]:
+            if slot.stopping or (shunned is not None and shunned(slot)):
+                continue
             if slot.is_idle:
                 return slot
-            if slot.stopping:
-                continue
             if not slot.load:
                 starting = starting or slot
             elif short and self._may_wait_at(slot) and (waiting is None or slot.load < waiting.load):
                 waiting = slot
-        if kind in ON_DEMAND and starting is None and len(self.by_kind[kind]) < self.limits[kind]:
+        if starting is None and self.may_grow(kind):
             starting = self._spawn(kind, self._free_number(kind))
         return waiting or starting
+
+    def may_grow(self, kind: str) -> bool:
+        """Return True when one more worker of this kind would be started now if it were wanted."""
+        return kind in ON_DEMAND and len(self.by_kind[kind]) < self.limits[kind]
 
     def _free_number(self, kind: str) -> int:
         taken = {slot.number for slot in self.by_kind[kind]}
@@ -145,7 +152,7 @@ class Pool:
             env["CUDA_VISIBLE_DEVICES"] = str(number)
         end = self._keeping.spawn(slot.key, env, self._stderr(slot))
         slot.open(self.loop, end, self._readable)
-        slot.say(hello(slot, self.settings.worker_config, self.settings.log_level))
+        slot.say(hello(slot, self.settings))
         self.touch(slot)
         return slot
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from attrs import define, field
 
-from cryocloud_core.sdk.scheduler import WorkerInfo
+from cryocloud_core.sdk.scheduler import SchedulerSettings, WorkerInfo
 from cryocloud_core.task import Outcome, Task
 from cryocloud_core.wire import to_data
 from cryocloud_core.worker.channel import Message, Unpacker, pack
@@ -189,10 +189,16 @@ class Slot:
         return WorkerInfo(self.name, self.machine, self.kind, state, self.pid, task, len(self.queued))
 
 
-def hello(slot: Slot, config: Mapping[str, Any], log_level: str) -> Message:
+def hello(slot: Slot, settings: SchedulerSettings) -> Message:
     """Return a worker's first message."""
-    plain = _plain(config)
-    return ["hello", {"name": slot.name, "machine": slot.machine, "config": plain, "log_level": log_level}]
+    greeting = {
+        "name": slot.name,
+        "machine": slot.machine,
+        "config": _plain(settings.worker_config),
+        "routes": _plain(to_data(settings.routes)),
+        "log_level": settings.log_level,
+    }
+    return ["hello", greeting]
 
 
 def _plain(value: Any) -> Any:

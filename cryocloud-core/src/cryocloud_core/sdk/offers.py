@@ -28,11 +28,22 @@ class ModuleOffer:
 
 @frozen
 class TransferOffer:
-    """A Transfer class (`package.module:Class`) and the URL schemes it serves."""
+    """A Transfer class (`package.module:Class`), the URL schemes it serves and the root of its configuration.
+
+    Without `config` the root is the name in capitals: transfer `s3` reads its servers' settings below `S3`. `needs`
+    names the distributions that must be installed beside, for the message when they are not.
+    """
 
     name: str
     schemes: tuple[str, ...]
     reference: str
+    config: str = ""
+    needs: tuple[str, ...] = ()
+
+    @property
+    def root(self) -> str:
+        """The root of its configuration."""
+        return self.config or self.name.upper()
 
 
 @frozen

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 from attrs import field, frozen
 
 from cryocloud_core.sdk.observed import LogRecord
+from cryocloud_core.sdk.routes import Routes
 from cryocloud_core.task import Outcome, Stats, Task
 
 
@@ -47,6 +48,8 @@ class SchedulerSettings:
     log_level: str = "INFO"
     #: configuration below `CryoCloud.Worker`
     worker_config: Mapping[str, Any] = field(factory=dict)
+    #: who serves which URL scheme
+    routes: Routes = field(factory=Routes)
     address: str | None = None
 
 
@@ -122,6 +125,14 @@ class Scheduler(ABC):
         A machine where such a worker would be started on demand counts. When one appears, `room` is to be reported.
         """
         return tuple(sorted({worker.machine for worker in self.workers() if worker.kind == kind}))
+
+    def lacking(self, task: Task) -> str:  # noqa: ARG002 - for schedulers whose workers decline modules
+        """Return why no worker that is there takes the task's module now; empty when one does, or when there is none.
+
+        `no normal worker offers module 'wind': declined by …`: the task waits and holds nobody up. When that is over,
+        `room` is to be reported.
+        """
+        return ""
 
     @abstractmethod
     async def stop(self, grace_s: float) -> None:

@@ -1,65 +1,151 @@
 """The contract of transfers: moving bytes between this machine and one kind of remote place.
 
-Laws: a transfer knows one protocol and nothing of parts, retries, resume or renaming, which the layer above does
-for all of them; what it can do is declared as data; its errors are StagingErrors naming endpoint and path.
+Laws: a transfer knows one protocol and nothing of parts, retries, resume or renaming on this side, which the layer
+above does for all of them; what it can do is declared as data; its errors are TransferErrors that name endpoint and
+path and say whether trying again can help; on the other side a name never holds half a file that we put.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import BinaryIO, ClassVar
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
 
-from attrs import frozen
+from attrs import define, field, frozen
+
+from cryocloud_core.errors import TransferError
+from cryocloud_core.sdk.url import Url
+from cryocloud_core.secrets import reveal
 
 
 @frozen
 class Abilities:
-    """What a transfer can do beside a plain read."""
+    """What a transfer can do beside a plain read.
+
+    `streams`: how many ranged reads of one large file at a time pay, 1 for none beside each other.
+    """
 
     ranges: bool = False
     put: bool = False
     remove: bool = False
     listing: bool = False
+    streams: int = 1
 
 
 @frozen
 class RemoteFile:
-    """What the other side tells of a file: `size_bytes` or None, and a validator that changes when the content does."""
+    """What the other side tells of a file: everything beside its place may be unknown.
+
+    `validator` changes when the content does (an ETag; size and time of change); `checksum` is `algorithm:hex` with an
+    algorithm of hashlib, of the whole content; `media_type` in lower case, without parameters.
+    """
 
     url: str
     size_bytes: int | None = None
     validator: str | None = None
-    #: `algorithm:hex`, when the other side offers one
     checksum: str | None = None
+    media_type: str = ""
+    is_directory: bool = False
+
+
+@define(eq=False)
+class Incoming:
+    """An answer that is being read: what it says of the file, where its bytes begin, and the bytes.
+
+    `start` is 0 where the other side ignored the wanted range. Used as a context manager; leaving closes it.
+    """
+
+    remote: RemoteFile
+    chunks: Iterator[bytes]
+    start: int = 0
+    close: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the answer, read to its end or not."""
+        self.close()
+
+
+@frozen
+class Outgoing:
+    """A file of ours to be put: it does not change meanwhile. `sha256` is the hex digest of its content.
+
+    `moved` is to be called with the number of bytes each time some were sent; it raises when the transfer is to stop.
+    """
+
+    path: Path
+    size_bytes: int
+    sha256: str
+    moved: Callable[[int], None] = lambda _: None
+
+
+@frozen
+class TransferConfig:
+    """The settings of one kind of transfer (`S3`, `SSH`, …): per server, else for all of its servers.
+
+    A server's own settings stand under its name with dots as `_`, with its port (`store_local:9000`, or with `_` for
+    the colon too), else without.
+    """
+
+    values: Mapping[str, Any] = field(factory=dict)
+
+    def get(self, url: Url, name: str, default: Any = None) -> Any:
+        """Return a setting for the server of `url`, a secret revealed. Raises ConfigError for one that is lost."""
+        for server in self._names(url):
+            found = self.values.get(server)
+            if isinstance(found, Mapping) and found.get(name) is not None:
+                return reveal(found[name])
+        general = self.values.get(name)
+        return default if general is None or (isinstance(general, Mapping) and not general) else reveal(general)
+
+    @staticmethod
+    def _names(url: Url) -> tuple[str, ...]:
+        host = url.host.replace(".", "_")
+        return (f"{host}:{url.port}", f"{host}_{url.port}", host) if url.port else (host,)
 
 
 class Transfer(ABC):
-    """One protocol. A worker makes one instance per scheme and uses it from several threads."""
+    """One protocol. A worker makes one instance per kind and uses it from several threads."""
 
     abilities: ClassVar[Abilities]
 
-    @abstractmethod
-    def stat(self, url: str) -> RemoteFile:
-        """Return what the other side tells of `url`. Raises StagingError."""
+    def __init__(self, config: TransferConfig) -> None:
+        self.config = config
 
     @abstractmethod
-    def read(self, url: str, start: int = 0, validator: str | None = None) -> Iterator[bytes]:
-        """Yield the bytes from `start` on; with a validator, refuse an object that changed. Raises StagingError."""
+    def stat(self, url: Url) -> RemoteFile:
+        """Return what the other side tells of a file or directory. Raises RemoteFileMissing, TransferError."""
 
-    def put(self, source: BinaryIO, url: str, size_bytes: int) -> None:  # noqa: ARG002 - for those that can
-        """Write `source` to `url`, whole or not at all. Raises StagingError."""
-        raise self._cannot("put", url)
+    @abstractmethod
+    def read(self, url: Url, start: int = 0, stop: int | None = None, validator: str | None = None) -> Incoming:
+        """Open the bytes from `start` up to, not including, `stop`.
 
-    def remove(self, url: str) -> None:
-        """Remove what `url` names. Raises StagingError."""
-        raise self._cannot("remove", url)
+        With a validator an object that is no longer the same raises RemoteFileChanged, or is answered from its start
+        with its new validator. Raises RemoteFileMissing, TransferError, also while the chunks are read.
+        """
 
-    def listing(self, url: str) -> Iterator[RemoteFile]:
-        """Yield every file below a prefix or directory. Raises StagingError."""
-        raise self._cannot("list", url)
+    def put(self, outgoing: Outgoing, url: Url) -> None:
+        """Write a file to `url`, whole or not at all, over what is there; parents are made. Raises TransferError."""
+        raise self.cannot(f"put {outgoing.path.name}", url)
 
-    def _cannot(self, verb: str, url: str) -> Exception:
-        from cryocloud_core.errors import StagingError
+    def remove(self, url: Url) -> None:
+        """Remove what `url` names. Raises RemoteFileMissing, TransferError."""
+        raise self.cannot("remove", url)
 
-        return StagingError(f"{type(self).__name__} cannot {verb}", subject=url)
+    def listing(self, url: Url) -> Iterator[RemoteFile]:
+        """Yield every file below a directory or prefix, at any depth. Raises RemoteFileMissing, TransferError."""
+        raise self.cannot("list", url)
+
+    def close(self) -> None:  # noqa: B027 - only those that hold connections have something to do
+        """Let go of connections; the transfer may be used again afterwards."""
+
+    def cannot(self, verb: str, url: Url) -> TransferError:
+        """Return the error of something that this protocol cannot do."""
+        return TransferError(f"{url.scheme}:// cannot {verb}", subject=str(url))

@@ -14,6 +14,9 @@ import sys
 import traceback
 from typing import Any
 
+from cryocloud_core.files.transfers import Transfers
+from cryocloud_core.sdk.routes import Routes
+from cryocloud_core.wire import from_data
 from cryocloud_core.worker import logs
 from cryocloud_core.worker.capture import Capture
 from cryocloud_core.worker.channel import Message, WorkerEnd, widen
@@ -40,7 +43,9 @@ def main(number: int, parent: int) -> None:
         capture.install()
         config = WorkerConfig(hello["config"])
         machine = str(hello["machine"])
-        session.serve(Runner(scribe.name, machine, config, scribe, capture, session.publish, session.stop_event))
+        transfers = Transfers(from_data(hello.get("routes", {}), Routes))
+        ends = (session.publish, session.stop_event)
+        session.serve(Runner(scribe.name, machine, config, scribe, capture, *ends, transfers))
     except BaseException:  # noqa: BLE001 - the last thing this process says
         os.write(reports, traceback.format_exc().encode("utf-8", "replace"))
         os._exit(1)

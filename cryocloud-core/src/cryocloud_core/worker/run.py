@@ -22,6 +22,7 @@ from cryocloud_core.files.archives import limits_from
 from cryocloud_core.files.service import FileService
 from cryocloud_core.files.staging import Stage
 from cryocloud_core.files.tempdirs import DEFAULT_BASE, make_tempdir, private_name, remove_tree
+from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.unpacked import Unpacking
 from cryocloud_core.modules.load import neighbours
 from cryocloud_core.task import Cancelled, Code, Declined, Failed, Outcome, Succeeded, Task
@@ -66,6 +67,7 @@ class Runner:
     #: told a status value of the current task
     publish: Callable[[str, Any], None]
     stop_event: threading.Event
+    transfers: Transfers = field(factory=Transfers)
     usage: Usage = field(factory=Usage)
     world: World = field(factory=World)
     in_use: ModuleInUse = field(factory=ModuleInUse)
@@ -77,7 +79,9 @@ class Runner:
 
     def __attrs_post_init__(self) -> None:
         self._tempdir = str(self.config["tempdir"] or DEFAULT_BASE)
-        self._files = FileService(Unpacking(Path(self._tempdir), limits_from(self.config.values), self._check))
+        self._files = FileService(
+            Unpacking(Path(self._tempdir), limits_from(self.config.values), self._check), self.transfers
+        )
 
     def run(self, current: Current) -> Finished:
         """Run one task to its end; never raises for what the task did."""
@@ -97,7 +101,7 @@ class Runner:
     def _outcome(self, current: Current, worker: TaskWorker) -> Outcome:
         task = current.task
         if task.reuse is not None and still_there(task.reuse):
-            return Succeeded(task.reuse.outputs, cached=True)
+            return Succeeded(task.reuse.outputs, cached=True, maker=task.reuse.maker)
         try:
             ready = self._taken(task.code)
             args = self._staged(task)

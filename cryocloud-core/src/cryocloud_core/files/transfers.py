@@ -1,0 +1,64 @@
+"""The transfers of one process, by URL scheme.
+
+Laws: a transfer is imported by the first use of its scheme and made once; a scheme that nobody serves, and a transfer
+whose libraries are missing, are named together with what to do.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from attrs import define, field
+
+from cryocloud_core.errors import PluginError, ResolutionError, StagingError
+from cryocloud_core.sdk.routes import Route, Routes
+from cryocloud_core.sdk.transfer import Transfer, TransferConfig
+from cryocloud_core.sdk.url import Url
+
+
+@define(eq=False)
+class Transfers:
+    """The transfers of this process, each made when a URL of its scheme is first met. Used from several threads."""
+
+    routes: Routes = field(factory=Routes)
+    _made: dict[str, Transfer] = field(factory=dict)
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def knows(self, scheme: str) -> bool:
+        """Return True when somebody serves the scheme."""
+        return scheme in self.routes.by_scheme
+
+    def to(self, url: Url) -> Transfer:
+        """Return who serves `url`. Raises ResolutionError for a scheme of nobody, StagingError for what is missing."""
+        route = self.routes.by_scheme.get(url.scheme)
+        if route is None:
+            known = ", ".join(f"{scheme}://" for scheme in sorted(self.routes.by_scheme)) or "none"
+            raise ResolutionError(f"unsupported scheme {url.scheme}://", subject=str(url), remedy=f"there is {known}")
+        with self._lock:
+            if route.name not in self._made:
+                self._made[route.name] = _make(route, url, TransferConfig(self.routes.config.get(route.root, {})))
+            return self._made[route.name]
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        with self._lock:
+            made, self._made = list(self._made.values()), {}
+        for transfer in made:
+            transfer.close()
+
+
+def _make(route: Route, url: Url, config: TransferConfig) -> Transfer:
+    from cryocloud_core.sdk.registry import resolve  # pluggy, which a worker without remote files does not need
+
+    try:
+        kind = resolve(route.reference)
+    except PluginError as error:
+        if isinstance(error.__cause__, ImportError) and route.needs:
+            raise StagingError(
+                f"{url.scheme}:// needs {' and '.join(route.needs)}, which cannot be imported here: {error.__cause__}",
+                subject=str(url),
+                remedy=f"pip install {' '.join(route.needs)}",
+            ) from error
+        raise StagingError(str(error), subject=str(url)) from error
+    made: Transfer = kind(config)
+    return made

@@ -1,0 +1,62 @@
+"""URLs are taken apart by hand and keep every character of their paths."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cryocloud_core.errors import ResolutionError
+from cryocloud_core.sdk.url import Url, scheme_of
+
+PARTS = {
+    "ssh://me@host:22/abs/a b": ("ssh", "host", 22, "me", "/abs/a b"),
+    "ssh://[fe80::1]:2222/x": ("ssh", "fe80::1", 2222, None, "/x"),
+    "ssh://[::1]/x": ("ssh", "::1", None, None, "/x"),
+    "S3://store:9000/bucket//key#1?v=%20": ("s3", "store", 9000, None, "/bucket//key#1?v=%20"),
+    "s3://store/bucket": ("s3", "store", None, None, "/bucket"),
+    "https://host/path?query=a/b": ("https", "host", None, None, "/path?query=a/b"),
+    "memory://host": ("memory", "host", None, None, ""),
+}
+
+
+@pytest.mark.parametrize("text", PARTS)
+def test_url_parts_are_as_written(text: str) -> None:
+    """Scheme, host, port, user and path come out as they stand."""
+    url = Url.parse(text)
+    assert (url.scheme, url.host, url.port, url.user, url.path) == PARTS[text]
+    assert str(url) == text
+
+
+WRONG = {
+    "/a/path": "is no URL",
+    "s3:///bucket/key": "names no host",
+    "ssh://[::1/x": "broken",
+    "ssh://[::1]x/x": "broken",
+    "http://host:/x": "no valid port",
+    "http://host:0/x": "no valid port",
+    "http://host:99999/x": "no valid port",
+    "http://host/a\0b": "NUL",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_what_is_no_url_is_refused_with_the_reason(text: str) -> None:
+    """The error names the text and what is wrong with it."""
+    with pytest.raises(ResolutionError, match=WRONG[text]):
+        Url.parse(text)
+
+
+def test_a_password_is_refused_and_not_repeated() -> None:
+    """A URL ends up in logs, so it cannot carry a secret, and neither can the error about it."""
+    with pytest.raises(ResolutionError, match="holds a password") as caught:
+        Url.parse("ssh://me:hunter2@host/x")
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.text(st.characters(exclude_characters="\0")))
+def test_any_path_survives(path: str) -> None:
+    """Whatever a path holds, it is the path that comes out and the text that goes in."""
+    url = Url.parse(f"s3://h:1/{path}")
+    assert (url.path, str(url), scheme_of(str(url))) == (f"/{path}", f"s3://h:1/{path}", "s3")
+    assert url.with_path("/x").server == "h:1"
