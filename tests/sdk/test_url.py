@@ -16,6 +16,8 @@ PARTS = {
     "S3://store:9000/bucket//key#1?v=%20": ("s3", "store", 9000, None, "/bucket//key#1?v=%20"),
     "s3://store/bucket": ("s3", "store", None, None, "/bucket"),
     "https://host/path?query=a/b": ("https", "host", None, None, "/path?query=a/b"),
+    "file:///abs/a b": ("file", "", None, None, "/abs/a b"),
+    "file://localhost/x": ("file", "localhost", None, None, "/x"),
     "memory://host": ("memory", "host", None, None, ""),
 }
 
@@ -31,6 +33,8 @@ def test_url_parts_are_as_written(text: str) -> None:
 WRONG = {
     "/a/path": "is no URL",
     "s3:///bucket/key": "names no host",
+    "file://:22/x": "names no host",
+    "file://me@/x": "names no host",
     "ssh://[::1/x": "broken",
     "ssh://[::1]x/x": "broken",
     "http://host:/x": "no valid port",

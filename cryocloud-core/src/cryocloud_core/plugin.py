@@ -6,9 +6,21 @@ Laws: light references only; what they name is imported by the process that uses
 from __future__ import annotations
 
 from cryocloud_core.sdk.hookspecs import hookimpl
-from cryocloud_core.sdk.offers import SchedulerOffer
+from cryocloud_core.sdk.offers import SchedulerOffer, TransferOffer
 
 cryocloud_api = "1"
+
+
+@hookimpl
+def register_transfers() -> list[TransferOffer]:
+    """Offer the remote places that files come from and go to."""
+    rooms = "cryocloud_core.transfers"
+    return [
+        TransferOffer("s3", ("s3",), f"{rooms}.s3:S3Transfer", needs=("s3fs",)),
+        TransferOffer("ssh", ("ssh",), f"{rooms}.ssh:SshTransfer", needs=("asyncssh",)),
+        TransferOffer("http", ("http", "https"), f"{rooms}.http:HttpTransfer", needs=("aiohttp",)),
+        TransferOffer("file", ("file",), f"{rooms}.file:FileTransfer"),
+    ]
 
 
 @hookimpl

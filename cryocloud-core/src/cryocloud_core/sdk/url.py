@@ -1,7 +1,8 @@
 """Remote places as texts: `scheme://[user@]host[:port]/path`, taken apart by hand and put together again unchanged.
 
 Laws: nothing is percent-decoded; `#`, `?` and spaces belong to the path; a text without a scheme is a path and no Url;
-`str(Url.parse(text)) == text`; a password in a URL is refused, because texts end up in logs.
+`str(Url.parse(text)) == text`; a password in a URL is refused, because texts end up in logs; only `file:///path` may
+leave its host out, which is this machine.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Url:
             raise ResolutionError(
                 "holds a password", subject=f"{match[1]}://•••@{place}/…", remedy="use keys, or put it into the config"
             )
-        host, port = _host_and_port(place, text)
+        host, port = ("", None) if not authority and match[1].lower() == "file" else _host_and_port(place, text)
         return cls(text, match[1].lower(), host, slash + path, port, user if at else None)
 
     @property
