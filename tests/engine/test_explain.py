@@ -10,7 +10,7 @@ from cryocloud_core.engine.pebble import State
 from cryocloud_core.graph.condition import Compare, Condition, Text, Value
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, StatRef
 from cryocloud_core.graph.workflow import Node, NodeKind, Retry
-from cryocloud_core.task import Failed, Lost, Preparation, StagingKind, TimedOut
+from cryocloud_core.task import Failed, Lost, Preparation, StagingKind, Succeeded, TimedOut
 from cryocloud_core.testing.flow import ALWAYS, Flow, node
 
 
@@ -64,6 +64,22 @@ def test_a_node_that_ran_tells_its_parents_and_its_attempts() -> None:
         (2, "success", "", "Worker-m1_1"),
     ]
     assert run.attempts[1].runtime_s == 1.5
+
+
+def test_a_result_that_was_used_again_tells_whose_it_was() -> None:
+    """The attempt did not run; where the earlier task is not known, none is named."""
+    flow = Flow(node("In"), node("A", "In"), node("B", "A"), node("C", "B"))
+    flow.arrive()
+    flow.end("A", Succeeded({}, cached=True, maker="7.3/X/2"))
+    flow.end("B", Succeeded({}, cached=True))
+    flow.end("C")
+
+    told = [flow.told(name).attempts[0] for name in "ABC"]
+    assert [(each.result, each.cached, each.maker) for each in told] == [
+        ("success", True, "7.3/X/2"),
+        ("success", True, ""),
+        ("success", False, ""),
+    ]
 
 
 @pytest.mark.parametrize(

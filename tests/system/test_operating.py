@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -41,6 +42,23 @@ ccmodule = {"inputs": {}, "outputs": {}}
 
 def process_task(worker, task, cancel_event):
     raise RuntimeError("no \\x1b]0;owned\\x07 such band\\nsecond line")
+"""
+FINE = """
+ccmodule = {"inputs": {}, "outputs": {}}
+
+def process_task(worker, task, cancel_event):
+    return 100, {}
+"""
+#: makes a file
+MADE = """
+import os
+
+ccmodule = {"inputs": {"src": "any"}, "outputs": {"dst": "a file"}}
+
+def process_task(worker, task, cancel_event):
+    path = os.path.join(os.path.dirname(__file__), f"made-{task['args']['src']}")
+    open(path, "w").close()
+    return 100, {"dst": path}
 """
 
 
@@ -158,6 +176,70 @@ def test_every_cause_of_waiting_is_told_with_its_holder(waiting: tuple[Place, St
         assert "no head runs here; start the run" in refused.err
     assert "--fresh or --resume=drop" in cc(place, "cancel", "--all").err
     assert "no head runs here" in cc(place, "drain").err
+
+
+def test_a_module_that_no_worker_offers_is_waited_for_by_name(place: Place) -> None:
+    """Its worker has declined it: tasks wait, bound to that machine or not, and go on when the module is mended."""
+    place.workers = 1
+    place.module("broken", "import no_such_package\n" + FINE)
+    flow = workflow(
+        place,
+        feed(2, stay=True),
+        step("Broken", module="broken", priority=90),
+        step("Bound", module="broken", priority=80, ccnode=socket.gethostname()),
+        step("Free"),
+    )
+    started = place.start(flow)
+    lacking = r"a worker that may take it: no normal worker offers module 'broken': declined by \S+: .*no_such_package"
+    waits = rf"attempt \d: waits for {lacking}"
+
+    def told(pebble: int) -> str:
+        return cc(place, "explain", pebble).out
+
+    place.until(lambda: len(re.findall(waits, told(1))) == len(re.findall(waits, told(2))) == 2, "nothing waits for it")
+    place.until(lambda: place.trace().count("end Free 1") == 2, "the worker does nothing else")
+    assert re.search(rf"^  waits for Broken: {lacking}", told(2), re.MULTILINE)
+    assert re.search(r"attempt 1: declined on .*\n +declined by \S+: .*no_such_package", told(1) + told(2))
+
+    place.module("broken", FINE)
+    place.until(lambda: "Broken (broken): success" in told(2), "the mended module is not taken")
+    assert cc(place, "drain").status == 0
+    assert started.end().status == 0
+
+
+def test_a_run_in_which_nothing_more_arrives_does_not_wait_for_a_module(place: Place) -> None:
+    """Every pebble fails with the reason; the run ends."""
+    place.module("broken", "import no_such_package\n" + FINE)
+    ended = place.run(workflow(place, feed(6), step("Broken", module="broken")))
+
+    assert ended.status == 1
+    assert ended.lines.count("6 pebbles done (6 failed)") or "6 failed" in ended.out, ended.out
+    errors = [line for line in ended.lines if "Broken: error" in line]
+    assert len(errors) >= 6
+    assert all("No module named 'no_such_package'" in line for line in errors)
+
+
+def test_a_result_from_the_cache_says_so_and_whose_it_was(place: Place) -> None:
+    """Looked up by the head, or looked at by the worker where its file lies."""
+    place.module("made", MADE)
+    rule = {"args": ["src"]}
+    flow = workflow(
+        place,
+        feed(1),
+        step("A", module="made", args={"src": 1}, cache=rule),
+        step("B", "A", module="made", args={"src": 1}, cache=rule),
+        step("C", "B", module="made", args={"src": 2}, cache={**rule, "files": ["dst"]}),
+        step("D", "C", module="made", args={"src": 2}, cache={**rule, "files": ["dst"]}),
+    )
+    assert place.run(flow).status == 0
+
+    told = cc(place, "explain", 1).out
+    assert re.search(r"attempt 1: success on \S+ after \d", section(told, "A"))
+    for node, maker in (("B", "A"), ("D", "C")):
+        found = rf"attempt 1: success from the cache: what task 1/{maker}/1 returned on \S+, \d"
+        assert re.search(found, section(told, node)), told
+    rows = json.loads(cc(place, "explain", 1, "--json").out)["told"]["nodes"]
+    assert [row["attempts"][0].get("maker", "") for row in rows[1:]] == ["", "1/A/1", "", "1/C/1"]
 
 
 def assert_harmless(text: str) -> None:

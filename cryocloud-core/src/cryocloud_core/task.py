@@ -112,14 +112,15 @@ class Upload:
 class Reuse:
     """What a worker does about an earlier result: `files` are the outputs that hold paths.
 
-    `known`: there is one, with these `outputs` and the bytes of its paths in `sizes`; it ends the task at once if
-    every path is as big as it was. Otherwise the module runs and its paths are measured.
+    `known`: there is one, with these `outputs` and the bytes of its paths in `sizes`, made by the task `maker`; it ends
+    the task at once if every path is as big as it was. Otherwise the module runs and its paths are measured.
     """
 
     files: tuple[str, ...] = ()
     outputs: dict[str, Any] = field(factory=dict)
     sizes: dict[str, int] = field(factory=dict)
     known: bool = False
+    maker: str = ""
 
 
 @frozen
@@ -178,13 +179,14 @@ class Stats:
 class Succeeded:
     """The module returned progress 100; `outputs` is its return value as JSON data.
 
-    `cached`: it did not run, the result of an earlier task was used; `sizes` are the bytes of the paths that
-    `Task.reuse` asked for.
+    `cached`: it did not run, the result of an earlier task was used, that of `maker` where it is known; `sizes` are the
+    bytes of the paths that `Task.reuse` asked for.
     """
 
     outputs: dict[str, Any] = field(factory=dict)
     cached: bool = False
     sizes: dict[str, int] = field(factory=dict)
+    maker: str = ""
 
 
 @frozen
@@ -225,7 +227,10 @@ class Lost:
 
 @frozen
 class Declined:
-    """The worker could not take the task (its module does not load there); nothing of it ran."""
+    """The worker could not take the task (its module does not load there); nothing of it ran.
+
+    `node` is the worker's machine; empty when `why` says already who declined.
+    """
 
     why: str
     node: str = ""

@@ -166,9 +166,18 @@ def _attempts(run: RunTold, live: Live) -> Iterator[str]:
 def _attempt_text(each: AttemptTold, live: Live) -> str:
     if not each.result:
         return _waits(_where(each.task, live))
+    if each.cached:
+        return f"{plain(each.result)} {_cached(each)}, {day_and_clock(each.ended_at)}"
     on = f" on {plain(each.worker)}" if each.worker else ""
     took = f" after {each.runtime_s:.1f} s" if each.worker else ""
     return f"{plain(each.result)}{on}{took}, {day_and_clock(each.ended_at)}"
+
+
+def _cached(each: AttemptTold) -> str:
+    """Say that a result was used again, and whose."""
+    made = f": what task {plain(each.maker)} returned" if each.maker else ": what an earlier task returned"
+    on = f" on {plain(each.worker)}" if each.worker else ""
+    return f"from the cache{made}{on}"
 
 
 def _error(text: str, indent: str) -> Iterator[str]:

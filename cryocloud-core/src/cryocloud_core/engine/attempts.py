@@ -58,7 +58,7 @@ def _error(outcome: Outcome) -> str:
         case Lost(node, why):
             return f"worker lost on {node}: {why}"
         case Declined(why, node):
-            return f"declined by {node or 'the worker'}: {why}"
+            return f"declined by {node}: {why}" if node else why
         case Failed(error) | TimedOut(error):
             return error
         case Cancelled(why):

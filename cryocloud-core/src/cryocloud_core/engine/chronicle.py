@@ -44,11 +44,16 @@ class Attempt:
     runtime_s: float = 0.0
     result: str = ""
     error: str = ""
+    #: it did not run: an earlier result was used, that of the task `maker` where it is known
+    cached: bool = False
+    maker: str = ""
 
     def end(self, event: TaskEnded) -> None:
         """Take how it ended."""
         self.ended_at = event.at
         self.result, self.error = told_outcome(event.outcome)
+        if isinstance(event.outcome, Succeeded):
+            self.cached, self.maker = event.outcome.cached, event.outcome.maker
         stats = event.stats
         if stats is not None:
             self.machine, self.worker = stats.node, stats.worker
@@ -156,4 +161,4 @@ def told_outcome(outcome: Outcome) -> tuple[str, str]:
         case Lost(node, why):
             return "lost", f"worker lost on {node}: {why}"
         case Declined(why, node):
-            return "declined", f"declined by {node or 'the worker'}: {why}"
+            return "declined", f"declined by {node}: {why}" if node else why

@@ -33,7 +33,11 @@ class WaitTold:
 
 @frozen
 class AttemptTold:
-    """One attempt; times are seconds UTC, 0 while unknown; `result` is empty while it is open."""
+    """One attempt; times are seconds UTC, 0 while unknown; `result` is empty while it is open.
+
+    `cached`: it did not run, the result of the task `maker` was used (empty: it is not known which); machine and worker
+    are then those where that was made.
+    """
 
     number: int
     task: str
@@ -45,6 +49,8 @@ class AttemptTold:
     runtime_s: float = 0.0
     result: str = ""
     error: str = ""
+    cached: bool = False
+    maker: str = ""
 
 
 @frozen
@@ -279,4 +285,6 @@ def _attempt(attempt: Attempt) -> AttemptTold:
         attempt.runtime_s,
         attempt.result,
         attempt.error,
+        attempt.cached,
+        attempt.maker,
     )

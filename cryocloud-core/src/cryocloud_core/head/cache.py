@@ -33,7 +33,10 @@ Rows = Callable[[Batch], None]
 
 @frozen
 class Entry:
-    """A kept result: when and where it was made, when it ends, what it returned, how big its files were."""
+    """A kept result: when and where it was made, when it ends, what it returned, how big its files were.
+
+    `task` made it; empty for one that was kept before that was noted.
+    """
 
     at: float
     expires_at: float | None
@@ -41,6 +44,7 @@ class Entry:
     worker: str
     outputs: dict[str, Any]
     sizes: dict[str, int]
+    task: str = ""
 
     def holds(self, rule: CacheRule, now: float) -> bool:
         """Return True while the result may be used by a node with this rule."""
@@ -58,7 +62,7 @@ class Hit:
 
     def outcome(self) -> Succeeded:
         """Return how the task ends."""
-        return Succeeded(self.entry.outputs, cached=True)
+        return Succeeded(self.entry.outputs, cached=True, maker=self.entry.task)
 
     def stats(self, task: Task) -> Stats:
         """Return the statistics of a task that did not run: where its values were made, and no time."""
@@ -77,7 +81,7 @@ class Miss:
         """Return the task as the worker needs it; `machines` are those that could run it now."""
         entry, files = self.entry, self.rule.files
         if entry is not None and entry.machine in machines and entry.machine in (ready.machines or machines):
-            reuse = Reuse(files, entry.outputs, entry.sizes, known=True)
+            reuse = Reuse(files, entry.outputs, entry.sizes, known=True, maker=entry.task)
             return evolve(ready, reuse=reuse, machines=(entry.machine,))
         return evolve(ready, reuse=Reuse(files)) if files and not self.rule.lookup else ready
 
@@ -151,8 +155,8 @@ class ResultCache:
         if rule is None or rule.lookup or stats is None or not isinstance(outcome, Succeeded) or outcome.cached:
             return None
         at = time.time()
-        entry = Entry(at, _expires_at(rule, at), stats.node, stats.worker, outcome.outputs, outcome.sizes)
-        body = [entry.machine, entry.worker, entry.outputs, entry.sizes]
+        entry = Entry(at, _expires_at(rule, at), stats.node, stats.worker, outcome.outputs, outcome.sizes, task.id)
+        body = [entry.machine, entry.worker, entry.outputs, entry.sizes, entry.task]
         try:
             text = json.dumps(body, separators=(",", ":"), allow_nan=False)
         except (ValueError, TypeError, RecursionError):

@@ -45,7 +45,7 @@ from cryocloud_core.head.timers import Timers
 from cryocloud_core.head.wheel import Done
 from cryocloud_core.sdk.observed import LogRecord
 from cryocloud_core.sdk.scheduler import Scheduler
-from cryocloud_core.task import Cancelled, Failed, Outcome, Stats, Succeeded, Task, TaskId
+from cryocloud_core.task import Cancelled, Declined, Failed, Outcome, Stats, Succeeded, Task, TaskId
 
 
 class Performer:
@@ -67,6 +67,8 @@ class Performer:
         self.closed = "starting"
         self.after: Callable[[], None] = lambda: None
         #: told of each task's end and of status values, beside the counters
+        #: True when no input reports anything more
+        self.ending: Callable[[], bool] = lambda: False
         self.task_over: Callable[[Task, Outcome, Stats | None], None] = lambda _task, _outcome, _stats: None
         self.said: Callable[[str, Mapping[str, Any]], None] = lambda _worker, _values: None
         #: what is told of a task is covered with what its arguments revealed
@@ -227,6 +229,10 @@ class Performer:
         if missing:
             return missing
         if not self._scheduler.offer(ready):
+        if missing and self.ending() and self._places.declined(ready):
+            # Nothing new comes: a module that its workers declined would be waited for without end.
+            self._places.forget(task.id)
+            return self._end_soon(task, Declined(missing), None)
             return False
         self._taken[task.id] = task
         if found is not None:
@@ -319,5 +325,5 @@ class Performer:
 
     def room(self) -> None:
         """There may be room for more tasks."""
-        self._gate.offer_again(self._places.appeared())
+        self._gate.offer_again(self._places.appeared(ending=self.ending()))
         self._hand_out_soon()

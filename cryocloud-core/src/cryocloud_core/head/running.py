@@ -86,6 +86,7 @@ class Running:
         self._feeds = self._make_feeds(load_input, is_ours)
         self._inbox.turn = self._wheel.turn
         self._performer.after = self._look
+        self._performer.ending = lambda: self._feeds.done or self._drained
         self._story.arrived = self._feeds.durable
         self.watch = Watch(scheduler, parts.gate, self._performer.exchange, parts.counters, telling)
         runs = tuple(run.number for run in parts.runs.values())
@@ -355,7 +356,7 @@ class Running:
         while True:
             await asyncio.sleep(1.0)
             self.watch.look()
-            self._performer.hand_out()
+            self._performer.room()
             self.watch.config(self._parts.contexts)
             self._forgetting.look(self._last_commit)
 

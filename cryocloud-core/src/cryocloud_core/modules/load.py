@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field
 
@@ -30,6 +30,9 @@ from cryocloud_core.task import Code
 
 if TYPE_CHECKING:
     from cryocloud_core.sdk.registry import Registry
+
+#: how the name in `sys.modules` of a module that was loaded from a file begins
+FILE_PREFIX: Final = "cryocloud_file_"
 
 
 @define
@@ -164,7 +167,7 @@ def private_name(path: str) -> str:
     file = Path(path)
     stem = file.parent.name if file.name == "__init__.py" else file.stem
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
-    return f"cryocloud_file_{re.sub(r'[^A-Za-z0-9_]', '_', stem)}_{digest}"
+    return f"{FILE_PREFIX}{re.sub(r'[^A-Za-z0-9_]', '_', stem)}_{digest}"
 
 
 def import_reference(reference: str) -> ModuleType:

@@ -19,6 +19,7 @@ from cryocloud_core.schedulers.pace import Paces
 from cryocloud_core.schedulers.pool import PREFETCH, Pool
 from cryocloud_core.schedulers.sharing import Sharing
 from cryocloud_core.schedulers.slots import Held, Slot
+from cryocloud_core.schedulers.withdrawn import Withdrawals
 from cryocloud_core.sdk.observed import LogRecord
 from cryocloud_core.sdk.scheduler import Capabilities, Reports, Scheduler, SchedulerSettings, WorkerInfo
 from cryocloud_core.task import Cancelled, Lost, Outcome, Stats, Succeeded, Task, TimedOut
@@ -47,6 +48,7 @@ class LocalScheduler(Scheduler):
     _settings: SchedulerSettings = field(init=False)
     _pool: Pool = field(init=False)
     _sharing: Sharing = field(init=False)
+    _withdrawals: Withdrawals = field(init=False)
 
     async def start(self, reports: Reports, settings: SchedulerSettings) -> None:
         """Kill what an earlier head left alive, then start the workers. Raises StartError."""
@@ -60,7 +62,8 @@ class LocalScheduler(Scheduler):
         if killed:
             self._log("WARNING", f"{len(killed)} process(es) of an earlier run were still alive and were killed")
         self._pool = Pool(self._loop, settings, remains, self._hear, self._bury)
-        self._sharing = Sharing(self._loop, self._pool, self._ask_for_more)
+        self._withdrawals = Withdrawals(self._loop, self._ask_for_more)
+        self._sharing = Sharing(self._loop, self._pool, self._ask_for_more, self._withdrawals)
         self._pool.start()
 
     def offer(self, task: Task) -> bool:
@@ -111,6 +114,10 @@ class LocalScheduler(Scheduler):
             return ""
         flag = {"normal": "--workers", "admin": "--admin-workers", "gpu": "--gpus"}.get(kind, "")
         return f"no {'GPU' if kind == 'gpu' else kind} worker" + (f" (see {flag})" if flag else "")
+
+    def lacking(self, task: Task) -> str:
+        """Return why the workers that could take this task do not offer its module, empty when one does."""
+        return self._sharing.lacking(task)
 
     def serving(self, kind: str, module: str) -> tuple[str, ...]:  # noqa: ARG002 - every module is here
         """Return this machine, if tasks of this kind run on it."""
@@ -194,7 +201,11 @@ class LocalScheduler(Scheduler):
             return
         runtime, cpu, memory, at = numbers
         stats = Stats(slot.machine, slot.name, held.task.priority, runtime, cpu, memory, at)
-        self._paces.of(held.task.workflow, held.task.node).note(runtime)
+        if outcome["type"] == "Declined":
+            self._withdrawals.declined(slot, held.task.code, outcome["why"])
+        else:
+            self._withdrawals.took(slot, held.task.code)
+            self._paces.of(held.task.workflow, held.task.node).note(runtime)
         slot.release(held)
         self._end(held, held.ending or _outcome(outcome), stats)
 
@@ -211,6 +222,7 @@ class LocalScheduler(Scheduler):
 
     def _bury(self, slot: Slot, why: str, report: str) -> None:
         """A worker is dead, with everything below it: one task is lost, the others are placed again."""
+        self._withdrawals.gone(slot)
         current = slot.current
         expected = slot.stopping or (current is not None and current.ending is not None)
         if report or not expected:
@@ -254,7 +266,8 @@ class LocalScheduler(Scheduler):
         return Stats(slot.machine, slot.name, held.task.priority, runtime, held.cpu_time_s, held.max_memory_bytes, at)
 
     def _ask_for_more(self) -> None:
-        self._reports.room()
+        if not self._stopping:
+            self._reports.room()
 
     def _settle(self) -> None:
         self._settling = False
@@ -279,6 +292,8 @@ def _raise(error: Exception) -> None:
 def _outcome(data: dict[str, Any]) -> Outcome:
     """Read an outcome; by far the most are a success, whose outputs are plain data."""
     if data["type"] == "Succeeded":
-        return Succeeded(data.get("outputs", {}), data.get("cached", False), data.get("sizes", {}))
+        return Succeeded(
+            data.get("outputs", {}), data.get("cached", False), data.get("sizes", {}), data.get("maker", "")
+        )
     read: Callable[[Any, Any], Outcome] = from_data
     return read(data, Outcome)

@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 from cryocloud_core.schedulers.pace import SHORT_S
 from cryocloud_core.schedulers.pool import IDLE_S, ON_DEMAND, Pool
 from cryocloud_core.schedulers.slots import Held, Slot
+from cryocloud_core.schedulers.withdrawn import Withdrawals
 from cryocloud_core.task import Task
 
 #: how long room is kept for a refused task of a higher priority, seconds
@@ -37,14 +38,18 @@ class Sharing:
     loop: asyncio.AbstractEventLoop
     pool: Pool
     ask_for_more: Callable[[], None]
+    withdrawals: Withdrawals
     #: tasks whose worker died, or gave them back, before they began
     homeless: list[Held] = field(factory=list)
     _wanted: Wanted | None = None
     _balancing: asyncio.TimerHandle | None = None
 
     def slot_for(self, task: Task, *, short: bool) -> Slot | None:
-        """Return where a task should go now; None when there is no room for it."""
-        slot = self.pool.choose(task.kind, short=short)
+        """Return where a task should go now, rather not where its module was declined; None when there is no room."""
+        slot = None
+        if task.code in self.withdrawals:
+            slot = self.pool.choose(task.kind, short=short, shunned=self._declined(task))
+        slot = slot or self.pool.choose(task.kind, short=short)
         if slot is None:
             return None
         wanted = self._wanted
@@ -53,6 +58,24 @@ class Sharing:
                 return None
             self._forget_wanted()
         return slot
+
+    def lacking(self, task: Task) -> str:
+        """Return why a task must wait because its module was declined: by all workers, or by all that are free."""
+        kind, pool = task.kind, self.pool
+        if task.code not in self.withdrawals or pool.may_grow(kind):
+            return ""
+        slots = [slot for slot in pool.by_kind.get(kind, ()) if not slot.stopping]
+        told = {slot.name: why for slot in slots if (why := self.withdrawals.why(slot, task.code))}
+        if not told or pool.choose(kind, short=False, shunned=self._declined(task)) is not None:
+            return ""
+        if len(told) < len(slots) and pool.choose(kind, short=False) is None:
+            return ""
+        free = "" if len(told) == len(slots) else "free "
+        name, why = min(told.items())
+        return f"no {free}{kind} worker offers module {task.module!r}: declined by {name}: {why}"
+
+    def _declined(self, task: Task) -> Callable[[Slot], bool]:
+        return lambda slot: bool(self.withdrawals.why(slot, task.code))
 
     def place(self, held: Held, slot: Slot) -> None:
         """Give a task to a slot."""

@@ -1,25 +1,29 @@
 """The module a worker has in its hands: loaded, asked whether it can run here, told when it comes and goes.
 
-Laws: `canrun` is asked once per loaded module, `load` is called when the worker takes it up and `unload` when it puts
-it down for another; a module that does not load or cannot run here declines the task, and nothing of the task ran.
+Laws: `canrun` is asked once per loaded module, and again a while after it said no; `load` is called when the worker
+takes it up and `unload` when it puts it down for another; a module that does not load or cannot run here declines the
+task, and nothing of the task ran.
 """
 
 from __future__ import annotations
 
 import inspect
 import logging
+import time
 from collections.abc import Callable
 from functools import lru_cache, partial
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, frozen
 
 from cryocloud_core.errors import ModuleError
-from cryocloud_core.modules.load import load
+from cryocloud_core.modules.load import FILE_PREFIX, load
 from cryocloud_core.task import Code
 
 Entry = Callable[..., Any]
+#: seconds after which a module that cannot run here is asked again; schedulers give it no task for longer than that
+ASK_AGAIN_S: Final = 30.0
 
 
 class DeclinedError(Exception):
@@ -42,7 +46,7 @@ class ModuleInUse:
     """One worker's module; `take` before every task."""
 
     _held: ModuleType | None = None
-    _refused: tuple[ModuleType, str] | None = None
+    _refused: tuple[ModuleType, str, float] | None = None
 
     def take(self, code: Code) -> Ready:
         """Return the module of a task, loaded and willing. Raises DeclinedError, ModuleError when it has no entry."""
@@ -55,7 +59,7 @@ class ModuleInUse:
             self._change_to(module)
         entry = getattr(module, "process_task", None)
         if not callable(entry):
-            raise ModuleError("has no process_task(worker, task, cancel_event)", subject=f"module {module.__name__}")
+            raise ModuleError("has no process_task(worker, task, cancel_event)", subject=f"module {_named(module)}")
         return Ready(module, entry, takes_cancel(entry), fresh)
 
     def put_down(self) -> None:
@@ -65,13 +69,14 @@ class ModuleInUse:
             _hook(held, "unload")
 
     def _change_to(self, module: ModuleType) -> None:
-        if self._refused is not None and self._refused[0] is module:
-            raise DeclinedError(self._refused[1])
+        refused = self._refused
+        if refused is not None and refused[0] is module and time.monotonic() - refused[2] < ASK_AGAIN_S:
+            raise DeclinedError(refused[1])
         self.put_down()
         try:
             _ask(module)
         except DeclinedError as error:
-            self._refused = (module, str(error))
+            self._refused = (module, str(error), time.monotonic())
             raise
         self._held = module
 
@@ -79,7 +84,7 @@ class ModuleInUse:
 def _ask(module: ModuleType) -> None:
     canrun = getattr(module, "canrun", None)
     if callable(canrun) and not _called(module, "canrun", canrun):
-        raise DeclinedError(f"module {module.__name__}: canrun() says that it cannot run here")
+        raise DeclinedError(f"module {_named(module)}: canrun() says that it cannot run here")
     hook = getattr(module, "load", None)
     if callable(hook) and _takes_nothing(hook):
         _called(module, "load", hook)
@@ -89,7 +94,13 @@ def _called(module: ModuleType, name: str, function: Callable[[], Any]) -> Any:
     try:
         return function()
     except (Exception, SystemExit) as error:
-        raise DeclinedError(f"module {module.__name__}: {name}() raised {type(error).__name__}: {error}") from error
+        raise DeclinedError(f"module {_named(module)}: {name}() raised {type(error).__name__}: {error}") from error
+
+
+def _named(module: ModuleType) -> str:
+    """Return what its author calls a module: one loaded from a file has a made-up name of its own."""
+    file = getattr(module, "__file__", None)
+    return str(file) if file and module.__name__.startswith(FILE_PREFIX) else module.__name__
 
 
 def _hook(module: ModuleType, name: str) -> None:
@@ -100,7 +111,7 @@ def _hook(module: ModuleType, name: str) -> None:
     try:
         hook()
     except (Exception, SystemExit):
-        logging.getLogger("cryocloud").exception("%s() of module %s failed", name, module.__name__)
+        logging.getLogger("cryocloud").exception("%s() of module %s failed", name, _named(module))
 
 
 def stop_hook(module: ModuleType) -> Callable[[], Any] | None:
