@@ -235,12 +235,19 @@ def docs(_: Context) -> None:
     run(tool("python"), "docs/generate.py")
 
 
-@task
-def bench(_: Context) -> None:
-    """Measure what the system costs, as ratios to a bare process pool in the same run."""
-    run(tool("python"), "benchmarks/measure.py")
-    run(tool("python"), "benchmarks/local_scheduler.py")
-    run(tool("python"), "benchmarks/footprint.py")
+@task(
+    help={
+        "only": "of W1,W2,W3,W5,W6,idle,start; else all",
+        "quick": "smaller numbers: a look in a few minutes",
+        "out": "keep the figures here, as JSON",
+        "against": "show what an earlier --out holds beside them",
+    }
+)
+def bench(_: Context, only: str = "", quick: bool = False, out: str = "", against: str = "") -> None:
+    """Measure what the system costs: one table, with ratios to what stands beside it in the same run."""
+    valued = (("--only", only), ("--out", out), ("--against", against))
+    flags = [word for flag, value in valued if value for word in (flag, value)]
+    run(tool("python"), "-m", "benchmarks", *flags, *(["--quick"] if quick else []))
 
 
 @task

@@ -6,6 +6,7 @@ processes and files as JSON, so that two tables can be compared.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from attrs import frozen
@@ -73,12 +74,12 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
-def middle(values: list[float]) -> float:
+def middle(values: Sequence[float]) -> float:
     """Return the median."""
     return quantile(values, 0.5)
 
 
-def quantile(values: list[float], part: float) -> float:
+def quantile(values: Sequence[float], part: float) -> float:
     """Return the value below which so large a part of the values lies."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]

@@ -1,6 +1,6 @@
 """Tasks per second through the local scheduler, beside a bare process pool driven by callbacks in the same run.
 
-`python benchmarks/local_scheduler.py [--tasks N] [--profile]`. Both sides keep the same number of no-op tasks open, on
+`python -m benchmarks.local_scheduler [--tasks N] [--profile]`. Both sides keep the same number of no-op tasks open, on
 two processes. The pool has no statistics, no captured output, no limits; the ratio says what those cost.
 """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
 import json
 from pathlib import Path
 
@@ -16,8 +17,8 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="make slow preparations once and keep them in this directory")
     given = parser.parse_args()
     module = importlib.import_module(f"benchmarks.{given.module}")
-    words = {"keep": given.keep} if given.keep else {}
-    for figure in module.measure(given.size, **words):
+    takes_keep = "keep" in inspect.signature(module.measure).parameters
+    for figure in module.measure(given.size, **({"keep": given.keep} if takes_keep else {})):
         print(json.dumps(figure.to_data()), flush=True)
 
 
