@@ -1,0 +1,62 @@
+"""How far a transfer is, told as often as a person can read.
+
+Laws: the first and the last state are told, between them at most four a second, whichever thread moves the bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from attrs import define, evolve, field, frozen
+
+from cryocloud_core.sdk.url import Url
+
+#: seconds between two tellings
+TELL_EVERY_S = 0.25
+
+
+@frozen
+class Moving:
+    """How far it is: bytes that are here (or there), of how many if known; files that are complete, of how many."""
+
+    url: Url
+    done_bytes: int = 0
+    size_bytes: int | None = None
+    files_done: int = 0
+    files: int = 1
+
+
+@define(eq=False)
+class Progress:
+    """Gathers what several threads move of one transfer and tells it on, one teller at a time."""
+
+    told: Callable[[Moving], None]
+    now: Callable[[], float]
+    state: Moving
+    _next_at: float = float("-inf")
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def moved(self, count: int) -> None:
+        """Add bytes; a negative count takes back what turned out to be worth nothing."""
+        with self._lock:
+            self.state = evolve(self.state, done_bytes=self.state.done_bytes + count)
+            self._tell()
+
+    def sized(self, size_bytes: int | None) -> None:
+        """Say how many bytes there are."""
+        with self._lock:
+            self.state = evolve(self.state, size_bytes=size_bytes)
+            self._tell()
+
+    def file_done(self) -> None:
+        """Count a file that is complete; the last one is always told."""
+        with self._lock:
+            self.state = evolve(self.state, files_done=self.state.files_done + 1)
+            self._tell(last=self.state.files_done >= self.state.files)
+
+    def _tell(self, *, last: bool = False) -> None:
+        at = self.now()
+        if last or at >= self._next_at:
+            self._next_at = at + TELL_EVERY_S
+            self.told(self.state)
