@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import shutil
 import sys
 from typing import TYPE_CHECKING
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+pytest_plugins = ("tests.services.s3server", "tests.services.sshserver", "tests.services.httpserver")
+
 #: What a requirement's name stands for: all of these programs must be found. sshd is called by its absolute path, so
-#: that its folder may be missing from PATH.
+#: that its folder may be missing from PATH; weed comes with a Python package and is beside our Python.
 PROGRAMS = {
     "docker": ("docker",),
     "ffmpeg": ("ffmpeg", "ffprobe"),
@@ -28,7 +31,8 @@ PROGRAMS = {
     "ssh": ("sshd", "ssh-keygen"),
     "tmux": ("tmux",),
 }
-SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
+BESIDE_PYTHON = str(pathlib.Path(sys.executable).parent)
+SEARCH_PATH = os.pathsep.join((BESIDE_PYTHON, os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"))
 
 
 def demanded() -> frozenset[str]:
