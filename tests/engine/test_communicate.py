@@ -77,6 +77,23 @@ def test_resolve_on_names_the_parent_whose_pebble_goes_on() -> None:
     assert flow.states(2)["Z"] == "skipped"
 
 
+def test_a_meeting_tells_who_is_there_and_who_is_missing() -> None:
+    """In the order in which they came; nobody waits in one that took place."""
+    flow, exchange = _flow(), Exchange()
+    flow.arrive(3, source="A")
+    for pebble in (3, 1):
+        flow.end(f"{pebble}/WA/1", Succeeded({"id": "P"}))
+        _exchange(flow, exchange)
+
+    meeting = exchange.meeting("1/Sync/1")
+    assert meeting is not None
+    assert [(each.pebble, each.came) for each in meeting.present] == [(3, ("WA",)), (1, ("WA",))]
+    assert meeting.missing == ("WB",)
+    flow.end("2/WB/1", Succeeded({"id": "P"}))
+    _exchange(flow, exchange)
+    assert exchange.meeting("1/Sync/1") is None
+
+
 def test_different_message_ids_do_not_meet() -> None:
     """Text and number are different too."""
     flow, exchange = _flow(), Exchange()

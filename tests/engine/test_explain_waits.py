@@ -107,7 +107,10 @@ def test_a_rendezvous_waits_for_the_parent_that_has_not_come() -> None:
 
     wait = flow.told("Sync").wait
     assert wait is not None
-    assert (wait.what, wait.task) == ('a pebble with msgid "p1" that comes by B', "")
+    assert (wait.what, wait.task) == (
+        'a rendezvous of A, B under msgid "p1", to which it came by A',
+        "1/Sync/1",
+    )
 
 
 def test_a_node_on_every_machine_waits_for_the_answer_which_there_are() -> None:

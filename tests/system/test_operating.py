@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-
-from cryocloud_core.cli.main import invoke
+from asking import cc, explained, feed, section, step, workflow
 
 if TYPE_CHECKING:
     from tests.system.conftest import Place, Started
@@ -25,91 +20,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 CRYOCLOUD = str(Path(sys.executable).with_name("cryocloud"))
-
-#: an input that makes `n` pebbles, with names that want to harm, and stays if it is told to
-FEED = """
-ccmodule = {"inputs": {"n": "pebbles", "stay": "for ever"}, "outputs": {"path": "a name"}, "input_type": "singlerun"}
-
-def start(handler, args, stop_event):
-    pebbles = [handler.onAdd({"path": f"/data/\\x1b[31m\\u202e{number}.nc"}) for number in range(args["n"])]
-    handler.accepted(pebbles[-1])
-    if args.get("stay"):
-        stop_event.wait()
-"""
-#: a module that always fails
-BAD = """
-ccmodule = {"inputs": {}, "outputs": {}}
-
-def process_task(worker, task, cancel_event):
-    raise RuntimeError("no \\x1b]0;owned\\x07 such band\\nsecond line")
-"""
-FINE = """
-ccmodule = {"inputs": {}, "outputs": {}}
-
-def process_task(worker, task, cancel_event):
-    return 100, {}
-"""
-#: makes a file
-MADE = """
-import os
-
-ccmodule = {"inputs": {"src": "any"}, "outputs": {"dst": "a file"}}
-
-def process_task(worker, task, cancel_event):
-    path = os.path.join(os.path.dirname(__file__), f"made-{task['args']['src']}")
-    open(path, "w").close()
-    return 100, {"dst": path}
-"""
-
-
-def feed(pebbles: int, *, stay: bool = False) -> dict[str, Any]:
-    """Return the input node."""
-    return {"module": "feed", "name": "In", "downstreamOf": ["entry"], "args": {"n": pebbles, "stay": stay}}
-
-
-def step(name: str, parent: str = "In", **more: Any) -> dict[str, Any]:
-    """Return a node that waits for its file if its arguments say so."""
-    return {"module": "step", "name": name, "downstreamOf": [parent], **more}
-
-
-def workflow(place: Place, *nodes: dict[str, Any], name: str = "flow") -> Path:
-    """Write a workflow of these nodes alone."""
-    place.module("feed", FEED)
-    place.module("bad", BAD)
-    path = place.folder / f"{name}.json"
-    path.write_text(json.dumps({"workflow": {"name": name, "description": "A test.", "nodes": nodes}}))
-    return path
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command ended, and what it said."""
-
-    status: int
-    out: str
-    err: str
-
-
-def cc(place: Place, *words: object, state: Path | None = None) -> Said:
-    """Run another command on the run of this place, in this process: it is started often."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        status = invoke([*map(str, words), "--state-dir", str(state or place.state)])
-    return Said(status, out.getvalue(), err.getvalue())
-
-
-def section(text: str, node: str) -> str:
-    """Return what `explain` says of one node."""
-    found = [part for part in text.split("\n\n") if re.match(rf"{re.escape(node)}( \(|:)", part)]
-    assert len(found) == 1, text
-    return found[0]
-
-
-def explained(place: Place, pebble: int, node: str, state: Path | None = None) -> str:
-    """Return what `explain` says of a node of a pebble."""
-    result = cc(place, "explain", pebble, state=state)
-    assert result.status == 0, result.err
-    return section(result.out, node)
 
 
 @pytest.fixture
@@ -176,70 +86,6 @@ def test_every_cause_of_waiting_is_told_with_its_holder(waiting: tuple[Place, St
         assert "no head runs here; start the run" in refused.err
     assert "--fresh or --resume=drop" in cc(place, "cancel", "--all").err
     assert "no head runs here" in cc(place, "drain").err
-
-
-def test_a_module_that_no_worker_offers_is_waited_for_by_name(place: Place) -> None:
-    """Its worker has declined it: tasks wait, bound to that machine or not, and go on when the module is mended."""
-    place.workers = 1
-    place.module("broken", "import no_such_package\n" + FINE)
-    flow = workflow(
-        place,
-        feed(2, stay=True),
-        step("Broken", module="broken", priority=90),
-        step("Bound", module="broken", priority=80, ccnode=socket.gethostname()),
-        step("Free"),
-    )
-    started = place.start(flow)
-    lacking = r"a worker that may take it: no normal worker offers module 'broken': declined by \S+: .*no_such_package"
-    waits = rf"attempt \d: waits for {lacking}"
-
-    def told(pebble: int) -> str:
-        return cc(place, "explain", pebble).out
-
-    place.until(lambda: len(re.findall(waits, told(1))) == len(re.findall(waits, told(2))) == 2, "nothing waits for it")
-    place.until(lambda: place.trace().count("end Free 1") == 2, "the worker does nothing else")
-    assert re.search(rf"^  waits for Broken: {lacking}", told(2), re.MULTILINE)
-    assert re.search(r"attempt 1: declined on .*\n +declined by \S+: .*no_such_package", told(1) + told(2))
-
-    place.module("broken", FINE)
-    place.until(lambda: "Broken (broken): success" in told(2), "the mended module is not taken")
-    assert cc(place, "drain").status == 0
-    assert started.end().status == 0
-
-
-def test_a_run_in_which_nothing_more_arrives_does_not_wait_for_a_module(place: Place) -> None:
-    """Every pebble fails with the reason; the run ends."""
-    place.module("broken", "import no_such_package\n" + FINE)
-    ended = place.run(workflow(place, feed(6), step("Broken", module="broken")))
-
-    assert ended.status == 1
-    assert ended.lines.count("6 pebbles done (6 failed)") or "6 failed" in ended.out, ended.out
-    errors = [line for line in ended.lines if "Broken: error" in line]
-    assert len(errors) >= 6
-    assert all("No module named 'no_such_package'" in line for line in errors)
-
-
-def test_a_result_from_the_cache_says_so_and_whose_it_was(place: Place) -> None:
-    """Looked up by the head, or looked at by the worker where its file lies."""
-    place.module("made", MADE)
-    rule = {"args": ["src"]}
-    flow = workflow(
-        place,
-        feed(1),
-        step("A", module="made", args={"src": 1}, cache=rule),
-        step("B", "A", module="made", args={"src": 1}, cache=rule),
-        step("C", "B", module="made", args={"src": 2}, cache={**rule, "files": ["dst"]}),
-        step("D", "C", module="made", args={"src": 2}, cache={**rule, "files": ["dst"]}),
-    )
-    assert place.run(flow).status == 0
-
-    told = cc(place, "explain", 1).out
-    assert re.search(r"attempt 1: success on \S+ after \d", section(told, "A"))
-    for node, maker in (("B", "A"), ("D", "C")):
-        found = rf"attempt 1: success from the cache: what task 1/{maker}/1 returned on \S+, \d"
-        assert re.search(found, section(told, node)), told
-    rows = json.loads(cc(place, "explain", 1, "--json").out)["told"]["nodes"]
-    assert [row["attempts"][0].get("maker", "") for row in rows[1:]] == ["", "1/A/1", "", "1/C/1"]
 
 
 def assert_harmless(text: str) -> None:

@@ -20,7 +20,7 @@ from cryocloud_core.cli.log_showing import wrapped
 from cryocloud_core.cli.moments import day_and_clock
 from cryocloud_core.cli.one_run import ids_and_run
 from cryocloud_core.cli.text import cells, cut, duration, first_line, fit, plain
-from cryocloud_core.engine.explain import AttemptTold, PartsTold, RunTold, WaitTold, tasks_of
+from cryocloud_core.engine.explain import ITS_TASK, AttemptTold, PartsTold, RunTold, WaitTold, tasks_of
 from cryocloud_core.errors import CryoCloudError, UsageError
 from cryocloud_core.head.asking import ask
 from cryocloud_core.head.retelling import Story, retell
@@ -82,7 +82,8 @@ def lines_of(story: Story, live: Live) -> Iterator[str]:
     yield from _front(story, live)
     for run in story.told.nodes:
         yield ""
-        yield from _run(run, live)
+        birth = _birth(story) if run.node == story.told.input and not run.scope else ""
+        yield from _run(run, live, birth)
 
 
 def _front(story: Story, live: Live) -> Iterator[str]:
@@ -106,15 +107,22 @@ def _front(story: Story, live: Live) -> Iterator[str]:
         yield f"  {wait_line(told.wait, live)}"
 
 
-def _run(run: RunTold, live: Live, indent: str = "") -> Iterator[str]:
+def _birth(story: Story) -> str:
+    """Say when the pebble's input made it, and with which key."""
+    told = story.told
+    key = f" with key {_short(told.key)}" if told.key else ""
+    return f"made this pebble{key}, {day_and_clock(told.arrived_at)}"
+
+
+def _run(run: RunTold, live: Live, birth: str) -> Iterator[str]:
     module = "" if run.module == run.node else f" ({plain(run.module)})"
-    yield f"{indent}{plain(run.node)}{plain(run.scope)}{module}: {_state(run, live)}"
-    inner = f"{indent}    "
-    if run.why:
-        yield f"{inner}{plain(run.why)}"
+    yield f"{plain(run.node)}{plain(run.scope)}{module}: {_state(run, live)}"
+    inner = "    "
+    if birth or run.why:
+        yield f"{inner}{birth or plain(run.why)}"
     if run.wait is not None and not _open_attempt(run):
         yield f"{inner}{wait_line(run.wait, live)}"
-    yield from (f"{inner}{line}" for line in _arguments(run))
+    yield from (f"{inner}{line}" for line in _arguments(run, "not kept" if birth else "not asked for"))
     yield from (f"{inner}{line}" for line in _attempts(run, live))
     if run.error and not any(attempt.error == run.error for attempt in run.attempts):
         yield from _error(run.error, inner)
@@ -124,8 +132,10 @@ def _run(run: RunTold, live: Live, indent: str = "") -> Iterator[str]:
 
 def _state(run: RunTold, live: Live) -> str:
     """Return a run's state; a task that no worker is in is not said to run."""
-    if run.state != "running" or run.wait is None or not run.wait.task:
+    if run.state != "running" or run.wait is None:
         return run.state
+    if run.wait.what != ITS_TASK:
+        return "waiting"
     return "running" if live.where.get(run.wait.task, "").startswith("runs ") else "queued"
 
 
@@ -134,11 +144,11 @@ def _open_attempt(run: RunTold) -> bool:
     return bool(run.attempts) and not run.attempts[-1].result
 
 
-def _arguments(run: RunTold) -> Iterator[str]:
+def _arguments(run: RunTold, settled: str) -> Iterator[str]:
     args = run.args
     if not args:
         return
-    unknown = "one for each part" if run.parts else "not known yet" if run.wait is not None else "not asked for"
+    unknown = "one for each part" if run.parts else "not known yet" if run.wait is not None else settled
     values = [_short(each.value) if each.known else unknown for each in args]
     names = [plain(each.name) for each in args]
     wide = min(NAME_CELLS, max(map(cells, names)))
@@ -221,7 +231,7 @@ _COUNTED: Final = {"running": "queued or running"}
 def wait_line(wait: WaitTold, live: Live) -> str:
     """Return the single thing something waits for, with its value and holder."""
     through = [plain(each) for each in wait.through]
-    parts = [] if wait.what == "its task" else [plain(wait.what)]
+    parts = [] if wait.what == ITS_TASK else [plain(wait.what)]
     if wait.task:
         parts.append(_where(wait.task, live))
     if wait.due_at:

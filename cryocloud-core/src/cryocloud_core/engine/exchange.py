@@ -6,7 +6,7 @@ and then forgotten, so that its message id can be used again; exactly one pebble
 
 from __future__ import annotations
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from cryocloud_core.engine.commands import Meet
 from cryocloud_core.engine.events import Lent, Met
@@ -14,6 +14,17 @@ from cryocloud_core.engine.gate import Blocked
 from cryocloud_core.engine.pebble import State, worst
 
 _Key = tuple[str, str, str]
+
+
+@frozen
+class Meeting:
+    """A rendezvous that has not taken place: who waits in it, the first that came first, and who is missing.
+
+    `present` holds the meeting of each pebble that waits; `missing` are the parents that nobody came by.
+    """
+
+    present: tuple[Meet, ...]
+    missing: tuple[str, ...]
 
 
 @define(eq=False)
@@ -67,6 +78,14 @@ class Exchange:
         """Return True while this meeting has not taken place."""
         return task in self._key_of
 
+    def meeting(self, task: str) -> Meeting | None:
+        """Return the rendezvous in which a pebble waits, None when it waits in none."""
+        key = self._key_of.get(task)
+        if key is None:
+            return None
+        here = self._waiting[key]
+        return Meeting(tuple(sorted(here.values(), key=_by_arrival)), tuple(_missing(here)))
+
     def blocked(self) -> list[Blocked]:
         """Return the nodes at which pebbles wait, and for which parents."""
         return [
@@ -79,6 +98,10 @@ class Exchange:
             del self._key_of[task]
 
 
+def _by_arrival(meet: Meet) -> tuple[float, int]:
+    return meet.since, meet.pebble
+
+
 def _missing(here: dict[str, Meet]) -> list[str]:
     came = {parent for meet in here.values() for parent in meet.came}
     return [parent for parent in next(iter(here.values())).parents if parent not in came]
@@ -86,7 +109,7 @@ def _missing(here: dict[str, Meet]) -> list[str]:
 
 def _answers(met: list[Meet], at: float) -> list[Met]:
     """Return the answer to each pebble of a complete rendezvous."""
-    met.sort(key=lambda meet: (meet.since, meet.pebble))
+    met.sort(key=_by_arrival)
     through = [meet for meet in met if meet.resolve_on in meet.came]
     chosen = (through or met)[-1]
     values: dict[str, Lent] = {}

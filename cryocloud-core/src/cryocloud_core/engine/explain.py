@@ -7,7 +7,7 @@ know is left open and named by the task to ask about; parts of a split are count
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -15,6 +15,9 @@ from cryocloud_core.engine.chronicle import PARTS_TOLD, Attempt, Chronicle, Past
 from cryocloud_core.engine.events import Context
 from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, Scope, State
 from cryocloud_core.engine.reasons import ArgumentTold, Reasons, arguments
+
+#: what a run waits for that has a task
+ITS_TASK: Final = "its task"
 
 
 @frozen
@@ -227,12 +230,13 @@ class _Teller:
             case State.CANCELLING:
                 return WaitTold("its end, it was told to", through, task=run.task.id if run.task else "")
             case _ if (meeting := self._pebble.meetings.get(self._pebble.task_id(run))) is not None:
-                missing = [parent for parent in meeting.parents if parent not in meeting.came]
-                return WaitTold(f"a pebble with msgid {meeting.message} that comes by {', '.join(missing)}", through)
+                came, parents = " and ".join(meeting.came), ", ".join(meeting.parents)
+                what = f"a rendezvous of {parents} under msgid {meeting.message}, to which it came by {came}"
+                return WaitTold(what, through, task=meeting.task)
             case _ if self._pebble.task_id(run) in self._pebble.questions:
                 return WaitTold("the answer which machines there are", through)
             case _:
-                return WaitTold("its task", through, task=run.task.id if run.task is not None else "")
+                return WaitTold(ITS_TASK, through, task=run.task.id if run.task is not None else "")
 
     def _wait_for_parent(self, run: NodeRun, through: tuple[str, ...]) -> WaitTold:
         open_parents = [parent for parent in self._pebble.parents_of(run) if not parent.is_final]

@@ -150,6 +150,9 @@ def arguments(pebble: Pebble, run: NodeRun, context: Context, task: Task | None)
     """Return the arguments of a run: as its task has them, else only where each is to come from."""
     reader = Reader(pebble, run, context)
     told = run.node.args.items()
+    if run.node.kind is NodeKind.INPUT:
+        # One that the pebble did not come through has nothing to do with it.
+        return tuple(_given(n, a, reader) for n, a in told) if run.ran else ()
     if task is None:
         return tuple(
             ArgumentTold(n, _written(a), a.source.value, True)
@@ -158,6 +161,14 @@ def arguments(pebble: Pebble, run: NodeRun, context: Context, task: Task | None)
             for n, a in told
         )
     return tuple(ArgumentTold(n, _came_from(n, a, task.args.get(n), reader), task.args.get(n)) for n, a in told)
+
+
+def _given(name: str, argument: Argument, reader: Reader) -> ArgumentTold:
+    """Return an input's argument; what its start read from the configuration is kept nowhere."""
+    if isinstance(argument.source, ConfigRef):
+        return ArgumentTold(name, source_text(argument.source), known=False)
+    value = Reader(reader.pebble, reader.run, reader.context).argument(name, argument)
+    return ArgumentTold(name, _came_from(name, argument, value, reader), value)
 
 
 def _written(argument: Argument) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from cryocloud_core.engine.events import PebbleCancelled
+from cryocloud_core.engine.exchange import Exchange
 from cryocloud_core.engine.pebble import NodeRun, Pebble
 from cryocloud_core.errors import CryoCloudError, StateError, UsageError
 from cryocloud_core.graph.workflow import NodeKind
@@ -51,6 +52,7 @@ class Answers:
     given: Mapping[str, Given]
     #: into the inbox: an event, or a function that adds rows to a batch
     put: Callable[[Any], None]
+    exchange: Exchange
     status: Callable[[], Answer] = dict
     _repeats: dict[int, int] = field(factory=dict)
 
@@ -101,7 +103,7 @@ class Answers:
             tasks = [] if pebble is None else list(pebble.tasks)
         if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
             raise UsageError("tasks must be a list of task ids")
-        where = Where(self.parts.gate, self.scheduler, self.parts.counters, self._closed)
+        where = Where(self.parts.gate, self.scheduler, self.parts.counters, self.exchange, self._closed)
         return {"where": where.tell(tasks[:MOST])}
 
     def _closed(self) -> str:

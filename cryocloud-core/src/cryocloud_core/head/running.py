@@ -90,7 +90,8 @@ class Running:
         self._story.arrived = self._feeds.durable
         self.watch = Watch(scheduler, parts.gate, self._performer.exchange, parts.counters, telling)
         runs = tuple(run.number for run in parts.runs.values())
-        self.answers = Answers(self, parts, self._feeds, scheduler, given, self._inbox.put)
+        exchange = self._performer.exchange
+        self.answers = Answers(self, parts, self._feeds, scheduler, given, self._inbox.put, exchange)
         self._forgetting = Forgetting(parts.journal, Retention(settings.keep_s, settings.keep_pebbles), runs)
 
     def _make_feeds(self, load_input: LoadInput, is_ours: IsOurs) -> Feeds:

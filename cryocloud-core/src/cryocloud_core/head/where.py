@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import define
 
+from cryocloud_core.engine.exchange import Exchange, Meeting
 from cryocloud_core.engine.gate import Gate, Standing
 from cryocloud_core.head.counters import Counters
 from cryocloud_core.sdk.scheduler import Scheduler
@@ -27,6 +28,7 @@ class Where:
     gate: Gate
     scheduler: Scheduler
     counters: Counters
+    exchange: Exchange
     closed: Callable[[], str]
 
     def tell(self, tasks: Iterable[str]) -> dict[str, str]:
@@ -39,6 +41,9 @@ class Where:
         if active is not None:
             progress = "" if active.progress is None else f" ({active.progress:.0f} %)"
             return f"runs on worker {active.worker} since {_since(active.began_at)}{progress}"
+        meeting = self.exchange.meeting(task)
+        if meeting is not None:
+            return _partners(meeting)
         closed = self.closed()
         if closed:
             return closed
@@ -84,6 +89,17 @@ class Where:
         active = self.counters.active.get(task.id)
         at = "not begun" if active is None else f"on {active.worker} since {_since(active.began_at)}"
         return f"{_named(task)} ({at})"
+
+
+def _partners(meeting: Meeting) -> str:
+    """Say who is at a rendezvous, who is missing, and who goes on when all have come."""
+    present = meeting.present
+    here = [
+        f"pebble {each.pebble} by {' and '.join(each.came)} since {_since(each.since)}" for each in present[:_NAMED]
+    ]
+    more = f" and {len(present) - _NAMED} more" if len(present) > _NAMED else ""
+    goes_on = next((f"the one by {each.resolve_on}" for each in present if each.resolve_on), "the last to come")
+    return f"here: {', '.join(here)}{more}; missing: {', '.join(meeting.missing)}; {goes_on} goes on"
 
 
 def _named(task: Task) -> str:
