@@ -333,8 +333,23 @@ def test_stop_and_drain_tell_what_is_waited_for(root: Path, capsys: pytest.Captu
         "suspending: waiting for 1 running task; 3 open pebbles wait for the next start\n"
         "draining: 1 open pebble to finish\n"
     )
-    assert invoke(["drain", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["state"] == "draining"
+    assert invoke(["stop", "--json"]) == invoke(["drain", "--json"]) == 0
+    assert [json.loads(line)["state"] for line in capsys.readouterr().out.splitlines()] == ["suspending", "draining"]
+
+
+def test_a_head_that_does_not_end_is_waited_for_only_so_long(
+    root: Path, capsys: pytest.CaptureFixture[str], head: Any
+) -> None:
+    """The time limit alone means that the end is to be waited for; the exit code is that of timeout(1)."""
+    directory = state_dir(root / "coast", "coast")
+    standing = {"state": "suspending", "open": 0, "running": 0}
+    asked = head(directory, {"stop": standing, "status": {"pid": 1, "start": 1, "view": {"workflows": ["coast"]}}})
+
+    assert invoke(["stop", "--timeout", "0.2"]) == 124
+    assert "it has not ended within 0.2 s" in capsys.readouterr().err
+    assert [each["do"] for each in asked][:3] == ["status", "stop", "status"]
+    assert invoke(["stop", "--wait", "--timeout", "0", "--json"]) == 124
+    assert {**standing, "ended": False, "exit_code": 124}.items() <= json.loads(capsys.readouterr().out).items()
 
 
 @pytest.mark.parametrize(

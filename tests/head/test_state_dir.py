@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from cryocloud_core.errors import LockedError, StateError
 from cryocloud_core.head.database import disk_type, is_network_disk, open_database
 from cryocloud_core.head.journal import Journal
-from cryocloud_core.head.lock import StateLock
+from cryocloud_core.head.lock import StateLock, is_locked
 from cryocloud_core.head.schema import VERSION, prepare
 from cryocloud_core.head.settings import default_state_dir
 
@@ -40,6 +41,28 @@ def test_the_lock_names_the_process_that_has_it_and_dies_with_it(tmp_path: Path)
 
     assert refused.value.exit_code == 3
     StateLock.take(tmp_path / "state").release()
+
+
+def test_whoever_looks_whether_a_directory_is_locked_keeps_no_head_out(tmp_path: Path) -> None:
+    """Many looks while a hundred heads come and go; a look says what is so."""
+    assert not is_locked(tmp_path)
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.001):
+            is_locked(tmp_path)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        for _ in range(100):
+            lock = StateLock.take(tmp_path)
+            assert is_locked(tmp_path)
+            lock.release()
+    finally:
+        over.set()
+        looker.join()
+    assert not is_locked(tmp_path)
 
 
 def test_the_directory_is_private(tmp_path: Path) -> None:

@@ -132,10 +132,13 @@ class Place:
 
     def start(self, *words: str | Path, state: Path | None = None, **environment: str) -> Started:
         """Start `cryocloud run` with the state directory of this place."""
-        ours = ["--state-dir", str(state or self.state), "--workers", str(self.workers)]
-        command = [CRYOCLOUD, "run", *ours, *map(str, words)]
+        return self.other("run", "--workers", str(self.workers), *words, state=state, **environment)
+
+    def other(self, command: str, *words: str | Path, state: Path | None = None, **environment: str) -> Started:
+        """Start another command of `cryocloud` on the run of this place."""
+        line = [CRYOCLOUD, command, "--state-dir", str(state or self.state), *map(str, words)]
         process = subprocess.Popen(
-            command,
+            line,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 from asking import cc, explained, feed, section, step, workflow
 
+from cryocloud_core.head.lock import is_locked
+
 if TYPE_CHECKING:
     from tests.system.conftest import Place, Started
 
@@ -150,6 +152,47 @@ def test_cancel_retry_and_drain_steer_a_run(place: Place) -> None:
     ]
     same = [json.loads(cc(place, "explain", pebble, "--json").out)["told"]["nodes"][1]["args"] for pebble in (1, 3)]
     assert same[0] == same[1]
+
+
+def test_drain_can_wait_and_ends_as_the_run_does(place: Place) -> None:
+    """Not in time: 124, and the drain goes on; then 1 for a failed pebble, and another head may begin at once."""
+    steps = [step("Hold", args={"wait": True}), step("Bad", "Hold", module="bad")]
+    started = place.start(workflow(place, feed(1, stay=True), *steps))
+    place.await_trace("begin Hold 1")
+
+    late = cc(place, "drain", "--timeout", "0.1")
+    assert (late.status, late.err) == (124, "it has not ended within 0.1 s, and goes on to\n")
+    place.allow("Hold")
+    ended = cc(place, "drain", "--wait", "--timeout", "20")
+    assert (ended.status, ended.err) == (1, "ended: 1 pebble done (1 failed: cryocloud pebbles --failed)\n")
+    # The one input that was cut short starts again; nothing is left over.
+    again = place.start(workflow(place, feed(1, stay=True), step("Hold")))
+    assert started.end().status == 1
+    place.until(lambda: "end Hold 1" in place.trace()[2:], "the second run does nothing")
+    told = cc(place, "drain", "--wait", "--json")
+    assert told.status == 0
+    assert {"ended": True, "exit_code": 0}.items() <= json.loads(told.out).items()
+    assert again.end().status == 0
+
+
+def test_stop_can_wait_until_the_next_start_may_go_on(place: Place) -> None:
+    """A drain that somebody stops meanwhile says that the run was not finished."""
+    started = place.start(
+        workflow(place, feed(2, stay=True), step("Hold", args={"wait": True, "deaf": True})), "--grace", "0"
+    )
+    place.await_trace("begin Hold 1")
+    draining = place.other("drain", "--wait")
+    draining.await_line("draining: ")
+
+    stopped = cc(place, "stop", "--wait")
+    assert (stopped.status, stopped.out.splitlines()[-1]) == (0, "stopped: 0 pebbles done, the next start goes on")
+    assert not is_locked(place.state)
+    drained = draining.end()
+    assert (drained.status, drained.err) == (
+        3,
+        "stopped before all had ended: 0 pebbles done, the next start goes on\n",
+    )
+    assert started.end().status == 128 + signal.SIGTERM
 
 
 def test_workflows_of_one_head_share_its_gate_its_workers_and_its_socket(place: Place) -> None:

@@ -96,6 +96,11 @@ ReadStateDir = Annotated[
     Path | None, _option("--state-dir", shown="DIR", told="Of the run that was given this state directory.")
 ]
 
+Wait = Annotated[bool, _option("--wait", told="Return when the run has ended.")]
+WaitTimeout = Annotated[
+    float | None, _option("--timeout", shown="SECONDS", min=0, told="Wait at most this long; implies --wait.")
+]
+
 Output = Annotated[Path | None, _option("-o", "--output", shown="PATH", told="Write to this file; else to stdout.")]
 
 Address = Annotated[str | None, _option("--address", shown="URL", hidden=True)]

@@ -46,10 +46,18 @@ def retry(words: Ids, *, json: flags.Json = False, state_dir: flags.ReadStateDir
     raise typer.Exit(retry_pebbles(given))
 
 
-def stop(words: Word = None, *, json: flags.Json = False, state_dir: flags.ReadStateDir = None) -> None:
+def stop(
+    words: Word = None,
+    *,
+    wait: flags.Wait = False,
+    timeout: flags.WaitTimeout = None,
+    json: flags.Json = False,
+    state_dir: flags.ReadStateDir = None,
+) -> None:
     """Suspend a run; the next start goes on with it.
 
-    It is what one SIGTERM does.
+    It is what one SIGTERM does. Exits 0 when the run was told, with --wait when it has ended; 124 when it had not ended
+    in time; 3 when no head runs.
     """
     given = dict(locals())
     from cryocloud_core.cli.steering import stop_run
@@ -57,10 +65,19 @@ def stop(words: Word = None, *, json: flags.Json = False, state_dir: flags.ReadS
     raise typer.Exit(stop_run(given, "stop"))
 
 
-def drain(words: Word = None, *, json: flags.Json = False, state_dir: flags.ReadStateDir = None) -> None:
+def drain(
+    words: Word = None,
+    *,
+    wait: flags.Wait = False,
+    timeout: flags.WaitTimeout = None,
+    json: flags.Json = False,
+    state_dir: flags.ReadStateDir = None,
+) -> None:
     """Finish what is in flight, then end the run.
 
-    Nothing new arrives meanwhile.
+    Nothing new arrives meanwhile. Exits 0 when the run was told; with --wait as the run itself does: 0 when all of its
+    pebbles succeeded, 1 when some did not, 3 when it was stopped before all had ended; 124 when it had not ended in
+    time, which it goes on to do; 3 when no head runs.
     """
     given = dict(locals())
     from cryocloud_core.cli.steering import stop_run

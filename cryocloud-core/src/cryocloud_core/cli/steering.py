@@ -10,14 +10,17 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cryocloud_core.cli.one_run import OneRun, ids_and_run, one_run
 from cryocloud_core.cli.text import plain
 from cryocloud_core.errors import StateError, UsageError
 from cryocloud_core.head.asking import ask
+from cryocloud_core.head.awaiting import CameTo, came_to, head_of, wait_for_end
 from cryocloud_core.head.pebble_search import state_of
 
+#: the exit code when the time was over; that of timeout(1)
+NOT_IN_TIME: Final = 124
 _NOT_YET = "not written to the journal yet: the run pauses or is busy, cryocloud status tells"
 
 
@@ -66,19 +69,51 @@ def retry_pebbles(flags: Mapping[str, Any]) -> int:
 def stop_run(flags: Mapping[str, Any], how: str) -> int:
     """Suspend or drain a run and return the exit code. Raises UsageError, StateError."""
     run = one_run(flags["words"] or (), flags["state_dir"])
+    wait = flags["wait"] or flags["timeout"] is not None
+    head = head_of(run.directory) if wait else None
     answer = ask(run.directory, how)
     if answer is None:
         raise _no_head(run, "there is nothing to end")
+    if not flags["json"]:
+        _tell_end(answer)
+    if head is None:
+        return _json(answer, 0) if flags["json"] else 0
+    ended = wait_for_end(head, flags["timeout"])
+    found = came_to(head) if ended else None
+    code = NOT_IN_TIME if found is None else _code(found, how)
     if flags["json"]:
-        return _json(answer, 0)
+        return _json({**answer, "ended": ended, "exit_code": code}, code)
+    if found is None:
+        print(f"it has not ended within {flags['timeout']:g} s, and goes on to", file=sys.stderr)
+    else:
+        print(_ended(found, how), file=sys.stderr if code else sys.stdout)
+    return code
+
+
+def _code(found: CameTo, how: str) -> int:
+    """Return the exit code of a command that waited for the end."""
+    if how == "stop":
+        return 0
+    return StateError.exit_code if found.exit_code is None else found.exit_code
+
+
+def _ended(found: CameTo, how: str) -> str:
+    done = f"{found.done} pebble{'' if found.done == 1 else 's'} done"
+    failed = f" ({found.failed} failed: cryocloud pebbles --failed)" if found.failed else ""
+    if found.exit_code is not None:
+        return f"ended: {done}{failed}"
+    early = "" if how == "stop" else " before all had ended"
+    return f"stopped{early}: {done}{failed}, the next start goes on"
+
+
+def _tell_end(answer: Mapping[str, Any]) -> None:
     running, waiting = answer["running"], answer["open"]
     tasks = f"{running} running task{'' if running == 1 else 's'}"
     pebbles = f"{waiting} open pebble{'' if waiting == 1 else 's'}"
     if answer["state"] == "draining":
-        print(f"draining: {pebbles} to finish")
+        print(f"draining: {pebbles} to finish", flush=True)
     else:
-        print(f"{plain(answer['state'])}: waiting for {tasks}; {pebbles} wait for the next start")
-    return 0
+        print(f"{plain(answer['state'])}: waiting for {tasks}; {pebbles} wait for the next start", flush=True)
 
 
 def _no_head(run: OneRun, remedy: str) -> StateError:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from cryocloud_core.errors import LockedError, StateError
 
 LOCK_FILE = "head.lock"
+#: seconds after which whoever only looked is gone
+LOOK_S = 0.02
 
 
 def make_state_dir(directory: Path) -> None:
@@ -42,7 +45,7 @@ class StateLock:
         except OSError as error:
             raise _unusable(directory, error) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
             _write_pid(descriptor)
         except BlockingIOError as error:
             owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
@@ -60,6 +63,35 @@ class StateLock:
     def release(self) -> None:
         """Let another head have the directory."""
         os.close(self._descriptor)
+
+
+def is_locked(directory: Path) -> bool:
+    """Return True while a head owns the directory."""
+    try:
+        descriptor = os.open(directory / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock. Raises BlockingIOError when a head has it."""
+    for pause_s in (LOOK_S, LOOK_S, 0.0):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not pause_s:
+                raise
+            # Perhaps somebody who only looked (`is_locked`): that is over at once.
+            time.sleep(pause_s)
+        else:
+            return
 
 
 def _write_pid(descriptor: int) -> None:
