@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from attrs import field, frozen
 
+from cryocloud_core.engine.checkpoints import Checkpoint
 from cryocloud_core.engine.events import Lent
 from cryocloud_core.task import Task
 
@@ -111,6 +112,14 @@ class Ask:
 
 
 @frozen
+class KeepCheckpoint:
+    """Keep this beside the event: a replay takes it in place of the events of a folded region, or walks them."""
+
+    pebble: int
+    checkpoint: Checkpoint
+
+
+@frozen
 class FinishPebble:
     """The pebble is closed with this result: success, error, timeout, cancelled, dropped or abandoned.
 
@@ -123,4 +132,4 @@ class FinishPebble:
     owing: bool = False
 
 
-Command = StartTask | CancelTask | SetTimer | CleanUp | Note | NodeSettled | Meet | Ask | FinishPebble
+Command = StartTask | CancelTask | SetTimer | CleanUp | Note | NodeSettled | Meet | Ask | KeepCheckpoint | FinishPebble

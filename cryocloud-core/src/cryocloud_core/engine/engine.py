@@ -6,9 +6,10 @@ returns `[]`; no pebble sees another; the work of one event is proportional to w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from cryocloud_core.engine.checkpoints import Checkpoint
 from cryocloud_core.engine.commands import Command
 from cryocloud_core.engine.debts import owed_by
 from cryocloud_core.engine.events import (
@@ -39,6 +40,7 @@ class Engine:
         self.pebbles: dict[int, Pebble] = {}
         self._plans: dict[str, Plan] = {}
         self._closed = IdSet()
+        self._recalled: dict[int, dict[tuple[int, str, int | None], Checkpoint]] = {}
         self._apply: dict[type, Callable[[Turn, Any], None]] = {
             TaskEnded: Turn.task_ended,
             TimerFired: Turn.timer_fired,
@@ -59,17 +61,33 @@ class Engine:
         then be forgotten.
         """
         pebble = self.pebbles.get(event.pebble)
-        if isinstance(event, PebbleArrived):
-            return [] if pebble is not None or event.pebble in self._closed else self._arrive(event, context)
         if pebble is None:
+            if isinstance(event, PebbleArrived) and event.pebble not in self._closed:
+                return self._arrive(event, context)
+            return []
+        pebble.number += 1
+        if isinstance(event, PebbleArrived):
             return []
         pebble.story.append(event)
         turn = Turn(pebble, event.at, context)
-        if isinstance(event, WorkflowReplaced):
+        region = pebble.recalled.pop(pebble.number, None) if pebble.recalled else None
+        if region is not None:
+            turn.recall(region)
+        elif isinstance(event, WorkflowReplaced):
             turn.workflow_replaced(event, self._plan(event.workflow))
         else:
             self._apply[type(event)](turn, event)
         return self._end(turn)
+
+    def recall(self, pebble: int, checkpoints: Iterable[Checkpoint]) -> None:
+        """Let these stand for folded regions of a pebble whose events will be replayed from its arrival on."""
+        self._recalled[pebble] = {checkpoint.key: checkpoint for checkpoint in checkpoints}
+
+    def pass_over(self, pebble: int, number: int) -> None:
+        """Say that the next event of a pebble in a replay is the one with this number: checkpoints stand for others."""
+        found = self.pebbles.get(pebble)
+        if found is not None:
+            found.number = number - 1
 
     def owed(self) -> list[Command]:
         """Return every command that is outstanding, as after a restart: open tasks, timers, clean-ups."""
@@ -77,10 +95,16 @@ class Engine:
 
     def forget(self, pebble: int) -> None:
         """Drop a pebble that is closed or cannot go on; its events are then stale."""
+        if self.drop(pebble):
+            self._closed.add(pebble)
+
+    def drop(self, pebble: int) -> bool:
+        """Drop a pebble as if it had never arrived, so that it can be replayed anew; False when it is not here."""
+        self._recalled.pop(pebble, None)
         gone = self.pebbles.pop(pebble, None)
         if gone is not None:
             gone.let_go()
-            self._closed.add(pebble)
+        return gone is not None
 
     def why_not(self, pebble: int, workflow: str) -> str:
         """Return why a pebble cannot go on in the workflow with this digest, empty when it can."""
@@ -90,6 +114,7 @@ class Engine:
         plan = self._plan(event.workflow)
         pebble = Pebble(event.pebble, event.nonce, event.machine, event.workflow, plan, context)
         pebble.story.append(event)
+        pebble.checkpoints = self._recalled.pop(event.pebble, {})
         self.pebbles[event.pebble] = pebble
         turn = Turn(pebble, event.at, context)
         turn.pebble_arrived(event)

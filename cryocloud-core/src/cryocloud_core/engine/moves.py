@@ -28,6 +28,7 @@ from cryocloud_core.engine.pebble import (
     Trigger,
     worst,
 )
+from cryocloud_core.engine.splits import Region
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.graph.workflow import Node
 from cryocloud_core.task import Task
@@ -40,6 +41,8 @@ class Moves:
         self.pebble = pebble
         self.at = at
         self.commands: list[Command] = []
+        #: regions of which nothing is left since this turn
+        self.closed: list[Region] = []
         self._context = context
         self._settled: deque[NodeRun] = deque()
 

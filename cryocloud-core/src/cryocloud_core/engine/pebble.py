@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field, frozen
 
+from cryocloud_core.engine.checkpoints import Checkpoint
 from cryocloud_core.engine.commands import Ask, Meet
 from cryocloud_core.engine.events import Context, Event
 from cryocloud_core.engine.plan import Plan
@@ -255,6 +256,12 @@ class Pebble:
     tempdirs: dict[str, dict[str | None, None]] = field(factory=dict)
     #: when the pebble closes even if some machine is not clean, seconds UTC
     clean_by: float = 0.0
+    #: of the event in work, counted from the arrival
+    number: int = 0
+    #: in a replay: what stands for folded regions, by `Checkpoint.key`, and the regions it stands for by the numbers of
+    #: the events at which it is taken
+    checkpoints: dict[tuple[int, str, int | None], Checkpoint] = field(factory=dict)
+    recalled: dict[int, Region] = field(factory=dict)
     story: deque[Event] = field(factory=lambda: deque(maxlen=12))
 
     def go(self, run: NodeRun, trigger: Trigger) -> State:

@@ -56,8 +56,14 @@ def begin(moves: Moves, region: Region) -> None:
     late = sum(pebble.is_late(each) for each in outer)
     pebble.open_late -= late
     pebble.open_main -= len(outer) - late
-    _count(moves, region, 1)
-    _fill(moves, region)
+    count(moves, region, 1)
+    region.opened_at = pebble.number
+    checkpoint = pebble.checkpoints.pop((pebble.number, region.plan.split, region.outer.scope.firing), None)
+    if checkpoint is None:
+        _fill(moves, region)
+    else:
+        region.checkpoint = checkpoint
+        pebble.recalled |= dict.fromkeys((checkpoint.folds_at, checkpoint.closes_at), region)
 
 
 def settled(moves: Moves, run: NodeRun, late: bool) -> None:
@@ -79,7 +85,13 @@ def settled(moves: Moves, run: NodeRun, late: bool) -> None:
         _stop(moves, region, scope)
     _fill(moves, region)
     if region.is_done:
-        _fold(moves, region)
+        fold(moves, region)
+        region.folds_at = moves.pebble.number
+        # What an event from outside folds is folded among other moves, in an order that only walking gives.
+        region.walked = region.walked or not region.own.ends_with(region.folds_at)
+    if region.folded and not region.live and region.closes_at < 0:
+        region.closes_at = moves.pebble.number
+        moves.closed.append(region)
 
 
 def ending(run: NodeRun) -> None:
@@ -155,17 +167,17 @@ def _stop(moves: Moves, region: Region, failed: Scope) -> None:
                 moves.cancel(run, "another part failed")
 
 
-def _fold(moves: Moves, region: Region) -> None:
+def fold(moves: Moves, region: Region) -> None:
     """Give the nodes of the region what their parts came to."""
     region.folded = True
     for node in region.plan.nodes:
         run = region.outer.scope.runs[node.name]
         moves.pebble.go(run, _FOLDED[region.fold(run)])
         moves.settle_folded(run)
-    _count(moves, region, -1)
+    count(moves, region, -1)
 
 
-def _count(moves: Moves, region: Region, by: int) -> None:
+def count(moves: Moves, region: Region, by: int) -> None:
     """Count the region itself as one open thing of its phase."""
     if region.is_late(moves.pebble.plan.late):
         moves.pebble.open_late += by

@@ -34,6 +34,8 @@ def why_not(pebble: Pebble, plan: Plan) -> str:
 
 
 def _why_not_region(region: Region, plan: Plan) -> str:
+    if region.checkpoint is not None:
+        return "did not go on in it when its parts were there"
     if not region.live:
         return ""
     if region.folded or region.stopping:
@@ -60,6 +62,7 @@ def carry_over(pebble: Pebble, digest: str, plan: Plan) -> list[NodeRun]:
     for scope in pebble.firings:
         _refill(scope, plan.handlers[_handler(scope)])
     for region in pebble.regions():
+        region.walked = True
         region.plan = plan.regions.get(region.plan.split, region.plan)
         for scope in region.live.values():
             _refill(scope, region.plan.nodes)

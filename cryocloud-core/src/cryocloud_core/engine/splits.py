@@ -10,6 +10,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
+from cryocloud_core.engine.checkpoints import Checkpoint, Numbers
 from cryocloud_core.engine.pebble import BADNESS, FAILURES, NodeRun, Scope, State, worst
 from cryocloud_core.engine.plan import RegionPlan
 from cryocloud_core.graph.workflow import Node
@@ -75,6 +76,23 @@ class Column:
             self.machines, self.workers, self.priority, self.runtime_s, self.cpu_time_s, self.max_memory_bytes
         )
 
+    def kept(self) -> dict[str, Any]:
+        """Return the column as JSON data; the lists in it are the column's own."""
+        return {
+            "values": self.values,
+            "machines": _coded(self.machines),
+            "workers": _coded(self.workers),
+            "stats": [self.runtime_s, self.cpu_time_s, self.max_memory_bytes],
+            "results": sorted(state.value for state in self.results),
+        }
+
+    def restore(self, kept: dict[str, Any]) -> None:
+        """Take over what `kept` returned."""
+        self.values = kept["values"]
+        self.machines, self.workers = _decoded(kept["machines"]), _decoded(kept["workers"])
+        self.runtime_s, self.cpu_time_s, self.max_memory_bytes = kept["stats"]
+        self.results = {State(value) for value in kept["results"]}
+
 
 @define(eq=False)
 class Region:
@@ -104,6 +122,15 @@ class Region:
     error: str = ""
     #: (global handler, failed node) pairs that have fired
     fired: set[tuple[str, str]] = field(factory=set)
+    #: the pebble's events that were this region's alone, and those that opened and folded it and ended its last part
+    own: Numbers = field(factory=Numbers)
+    opened_at: int = 0
+    folds_at: int = -1
+    closes_at: int = -1
+    #: a replay must walk its events
+    walked: bool = False
+    #: of a region in a replay whose events are not walked: what stands for them, until it is closed
+    checkpoint: Checkpoint | None = None
 
     @classmethod
     def of(cls, plan: RegionPlan, outer: NodeRun, task: Task, late: frozenset[str]) -> Region:
@@ -139,9 +166,11 @@ class Region:
         return waits == 0 and self.ending == 0
 
     def keep(self, run: NodeRun) -> None:
-        """Keep what a part's run came to; the first failure's text stays."""
+        """Keep what a part's run came to; the first failure's text stays; what comes after the fold changes nothing."""
         assert run.scope.part is not None
-        if run.node.name in self.columns and not self.folded:
+        if self.folded:
+            return
+        if run.node.name in self.columns:
             self.columns[run.node.name].put(run.scope.part, run)
         if run.state in FAILURES and not self.error:
             self.error = run.error
@@ -175,6 +204,18 @@ class Region:
         state = run.state if run.state in BADNESS else (run.cause or State.ERROR)
         self.result = worst([self.result, state])
         return False
+
+
+def _coded(names: list[str | None]) -> list[Any]:
+    """Return a list of few different names as those names and the place of each in them."""
+    places: dict[str | None, int] = {}
+    of = [places.setdefault(name, len(places)) for name in names]
+    return [list(places), of]
+
+
+def _decoded(coded: list[Any]) -> list[str | None]:
+    names, of = coded
+    return [names[place] for place in of]
 
 
 def _of_part(staging: Staging, argument: str, part: int) -> Staging:

@@ -6,7 +6,7 @@ the result of a pebble is told once.
 
 from __future__ import annotations
 
-from cryocloud_core.engine import attempts, everywhere, rendezvous
+from cryocloud_core.engine import attempts, everywhere, recall, rendezvous
 from cryocloud_core.engine.arguments import input_stats
 from cryocloud_core.engine.commands import CancelTask, Command, FinishPebble, Note, SetTimer
 from cryocloud_core.engine.debts import CLEAN_UP_TIMER, clean_ups, used_tempdirs
@@ -22,9 +22,10 @@ from cryocloud_core.engine.events import (
     WorkflowReplaced,
 )
 from cryocloud_core.engine.moves import Moves
-from cryocloud_core.engine.pebble import Pebble, Phase, State, Trigger, worst
+from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, State, Trigger, worst
 from cryocloud_core.engine.plan import Plan
 from cryocloud_core.engine.replace import carry_over, why_not
+from cryocloud_core.engine.splits import Region
 
 #: seconds that clean-up may hold a pebble back from closing
 CLEAN_UP_LIMIT_S = 60.0
@@ -58,6 +59,7 @@ class Turn:
         run = self.pebble.tasks.pop(event.task, None)
         if run is None:
             return
+        self._is_own(run)
         used_tempdirs(self.pebble, run, event)
         run.stats = event.stats or run.stats
         ending = attempts.read(self.pebble, run, event)
@@ -77,6 +79,7 @@ class Turn:
         """Start the next attempt that waited for this time, or close a pebble whose clean-up takes too long."""
         run = self.pebble.timers.pop(event.timer, None)
         if run is not None:
+            self._is_own(run)
             self.pebble.go(run, Trigger.DUE)
             self._moves.again(run)
         elif event.timer == CLEAN_UP_TIMER and self.pebble.phase is Phase.CLEANING:
@@ -128,6 +131,10 @@ class Turn:
             else:
                 self._moves.restart(run)
 
+    def recall(self, region: Region) -> None:
+        """Take the checkpoint of a region in place of what the event would do to its parts."""
+        recall.recall(self._moves, region)
+
     def finish(self) -> list[Command]:
         """Settle what is queued, move the phase on, and return the commands of this turn."""
         pebble = self.pebble
@@ -147,7 +154,14 @@ class Turn:
                 self._commands.append(SetTimer(pebble.id, CLEAN_UP_TIMER, pebble.clean_by))
         if pebble.phase is Phase.CLEANING and not pebble.tempdirs:
             self._close(Phase.CLOSED)
+        for region in self._moves.closed:
+            self._commands.extend(recall.keep(pebble, region))
         return self._commands
+
+    def _is_own(self, run: NodeRun) -> None:
+        """Note that this event is about a part of a region and nothing else."""
+        if run.scope.region is not None:
+            run.scope.region.own.add(self.pebble.number)
 
     def _close(self, phase: Phase) -> None:
         """Tell the result, once."""

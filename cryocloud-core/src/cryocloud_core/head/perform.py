@@ -21,6 +21,7 @@ from cryocloud_core.engine.commands import (
     CleanUp,
     Command,
     FinishPebble,
+    KeepCheckpoint,
     Meet,
     NodeSettled,
     Note,
@@ -66,9 +67,9 @@ class Performer:
         #: why nothing is handed out now; empty when tasks are handed out
         self.closed = "starting"
         self.after: Callable[[], None] = lambda: None
-        #: told of each task's end and of status values, beside the counters
         #: True when no input reports anything more
         self.ending: Callable[[], bool] = lambda: False
+        #: told of each task's end and of status values, beside the counters
         self.task_over: Callable[[Task, Outcome, Stats | None], None] = lambda _task, _outcome, _stats: None
         self.said: Callable[[str, Mapping[str, Any]], None] = lambda _worker, _values: None
         #: what is told of a task is covered with what its arguments revealed
@@ -107,6 +108,8 @@ class Performer:
             Note: story.note,
             NodeSettled: story.node_settled,
             FinishPebble: story.pebble_finished,
+            # Its own commit has kept it.
+            KeepCheckpoint: lambda _command: None,
         }
 
     def perform(self, done: list[Done]) -> None:
@@ -226,13 +229,13 @@ class Performer:
         if found is not None:
             ready = found.prepared(ready, self._scheduler.serving(task.kind, task.module))
         missing = self._places.missing(ready)
-        if missing:
-            return missing
-        if not self._scheduler.offer(ready):
         if missing and self.ending() and self._places.declined(ready):
             # Nothing new comes: a module that its workers declined would be waited for without end.
             self._places.forget(task.id)
             return self._end_soon(task, Declined(missing), None)
+        if missing:
+            return missing
+        if not self._scheduler.offer(ready):
             return False
         self._taken[task.id] = task
         if found is not None:

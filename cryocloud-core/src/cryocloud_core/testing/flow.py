@@ -10,7 +10,16 @@ from collections import Counter
 from typing import Any, Self
 
 from cryocloud_core.engine.chronicle import Chronicle, Keeping
-from cryocloud_core.engine.commands import CleanUp, Command, FinishPebble, NodeSettled, Note, SetTimer, StartTask
+from cryocloud_core.engine.commands import (
+    CleanUp,
+    Command,
+    FinishPebble,
+    KeepCheckpoint,
+    NodeSettled,
+    Note,
+    SetTimer,
+    StartTask,
+)
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import (
     Answered,
@@ -26,6 +35,8 @@ from cryocloud_core.engine.explain import PebbleTold, RunTold, explain
 from cryocloud_core.graph.refs import Argument, Literal, OutputRef
 from cryocloud_core.graph.workflow import Node, NodeKind, Workflow
 from cryocloud_core.task import Code, Failed, Outcome, Preparation, StagingKind, Stats, Succeeded, Task, TaskId
+from cryocloud_core.testing.depicting import depict
+from cryocloud_core.testing.replaying import as_stored, replay
 
 #: the accepted results of `runOn: always`
 ALWAYS = frozenset({"success", "error", "timeout", "cancelled"})
@@ -62,9 +73,12 @@ class Flow:
     ) -> None:
         self.workflow = Workflow("test", "a test", {each.name: each for each in nodes})
         self.context = Context(1, options or {}, config or {})
+        self._others: dict[str, Workflow] = {}
         self.engine = self._new_engine()
         self.at = 1000.0
         self.events: list[Event] = []
+        #: the ids of the tasks that each event started
+        self._started: list[list[str]] = []
         self.commands: list[Command] = []
         self.tasks: dict[str, Task] = {}
         self._settled: Counter[tuple[int, str, str]] = Counter()
@@ -125,6 +139,7 @@ class Flow:
         self.events.append(event)
         commands = self.engine.apply(event, self.context)
         self.commands.extend(commands)
+        self._started.append([command.task.id for command in commands if isinstance(command, StartTask)])
         for command in commands:
             self._check(command)
         return commands
@@ -168,12 +183,33 @@ class Flow:
         return [c for c in self.commands if isinstance(c, CleanUp)]
 
     def replayed(self) -> Engine:
-        """Return a new engine that went through the same events; it must give the same commands."""
+        """Return a new engine that went through the same events; it must give the same commands.
+
+        One that takes checkpoints in place of folded regions must come to the same state.
+        """
         engine = self._new_engine()
         again = [command for event in self.events for command in engine.apply(event, self.context)]
         assert again == self.commands
         assert engine.owed() == self.engine.owed()
+        recalled = self.recalled()
+        assert recalled.owed() == engine.owed()
+        assert depict(recalled) == depict(engine)
         return engine
+
+    def recalled(self) -> Engine:
+        """Return a new engine that took every checkpoint there is; what it applied again must start the same tasks."""
+        engine = self._new_engine()
+        kept = [command for command in self.commands if isinstance(command, KeepCheckpoint)]
+        for pebble in dict.fromkeys(event.pebble for event in self.events):
+            checkpoints = [as_stored(command.checkpoint) for command in kept if command.pebble == pebble]
+            events = [each for each in zip(self.events, self._started, strict=True) if each[0].pebble == pebble]
+            replay(engine, events, checkpoints, self.context)
+        return engine
+
+    def know(self, digest: str, workflow: Workflow) -> None:
+        """Make another workflow known, for pebbles that go on in it."""
+        self._others[digest] = workflow
+        self.engine.add_workflow(digest, workflow)
 
     def story(self, pebble: int = 1) -> PebbleTold:
         """Return the story of a pebble, open or closed, as `cryocloud explain` tells it."""
@@ -192,6 +228,8 @@ class Flow:
     def _new_engine(self) -> Engine:
         engine = Engine()
         engine.add_workflow("digest", self.workflow)
+        for digest, workflow in self._others.items():
+            engine.add_workflow(digest, workflow)
         return engine
 
     def _check(self, command: Command) -> None:
