@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cryocloud_core.engine.commands import CancelTask
 from cryocloud_core.engine.events import WorkflowReplaced
-from cryocloud_core.graph.refs import Argument, OutputRef
-from cryocloud_core.graph.workflow import Workflow
+from cryocloud_core.graph.refs import Argument, Literal, OutputRef
+from cryocloud_core.graph.workflow import Node, Placement, Workflow
 from cryocloud_core.task import Succeeded
 from cryocloud_core.testing.flow import Flow, node
 
@@ -57,3 +57,22 @@ def test_a_replaced_workflow_still_runs_its_deferred_nodes_last() -> None:
     flow.end("D")
 
     assert flow.result() == "success"
+
+
+def test_a_part_that_fails_while_a_region_is_carried_over_stops_parts_that_are_not_started_anew_yet() -> None:
+    """The first part's merge cannot be built in the newer graph: its siblings are given up and stay so."""
+    items = Argument(OutputRef("In", "files"))
+
+    def graph(machine: object) -> list[Node]:
+        place = Placement(machine=Argument(Literal(machine)))
+        merge = node("M", "W", merge=True, placement=place)
+        return [node("In"), node("W", "In", split_on="f", args={"f": items}), merge]
+
+    flow = Flow(*graph("m1"))
+    flow.arrive(values={"files": ["a", "b"]})
+    flow.end("1.0/W/1")
+    flow.engine.add_workflow("newer", Workflow("test", "", {n.name: n for n in graph(3)}))
+    flow.when(WorkflowReplaced(1, flow.at, "newer"))
+
+    assert flow.states() == {"In": "success", "W.0": "success", "M.0": "error", "W.1": "blocked", "M.1": "blocked"}
+    assert flow.result() == "error"

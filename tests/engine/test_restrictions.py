@@ -198,3 +198,41 @@ def test_a_task_that_is_let_through_and_then_passed_over_is_not_held_any_more() 
     assert seen == ["1/P/1", "2/P/1"]
     assert gate.held("W", "P", "P") == 0
     assert [(each.count, each.why) for each in gate.blocked()] == [(1, "no such machine")]
+
+
+def test_an_older_task_that_is_held_later_goes_before_the_younger_one_that_is_offered_next() -> None:
+    """Whoever was held first does not keep its turn against a pebble that is older."""
+    gate = Gate()
+    for pebble in (5, 7):
+        gate.enter(_task(pebble))
+    gate.hand_out(_Door(0).offer)
+    gate.hand_out(_Door(9, room=0).offer)
+    gate.enter(_task(2))
+    gate.enter(_task(3, "Q"))
+    gate.hand_out(_Door(0, room=0).offer)
+    door = _Door(2)
+    gate.hand_out(door.offer)
+
+    assert door.taken == ["2/P/1", "3/Q/1", "5/P/1"]
+
+
+def test_what_is_let_in_is_offered_at_once_although_others_stand_before_it() -> None:
+    """Tasks of a pebble that an input's restrictions held do not wait for those of older pebbles that are outside."""
+    gate, taken, inside = Gate(), list[str](), set[int]()
+
+    def offer(task: Task) -> bool | Held:
+        if task.pebble not in inside:
+            return Held(("W", "In"), "closed")
+        taken.append(task.id)
+        return True
+
+    for pebble, name in ((1, "P"), (2, "P"), (2, "Q"), (3, "Q")):
+        gate.enter(_task(pebble, name))
+    gate.hand_out(offer)
+    assert taken == []
+    inside.add(2)
+    gate.let_in("W", "In", 2)
+    gate.hand_out(offer)
+
+    assert taken == ["2/P/1", "2/Q/1"]
+    assert (gate.held("W", "In", "P"), gate.held("W", "In", "Q")) == (1, 1)

@@ -79,3 +79,64 @@ def test_a_pebble_whose_parts_had_begun_before_a_restart_is_in(merged: bool) -> 
 
     assert restraint.held(flow.tasks["1.1/W/1"]) is None
     assert restraint.held(flow.tasks["2.1/W/1"]) is not None
+
+
+class _Door(_Closed):
+    """A board on which the door's value can be changed."""
+
+    def __init__(self) -> None:
+        self.now = 9
+
+    def value(self, channel: str, parameter: str) -> Any:
+        """Return the value as it is."""
+        return self.now
+
+
+def _restrained(flow: Flow, board: _Closed, gate: Gate, pebbles: int) -> Restraint:
+    ledger = Ledger()
+    for pebble in range(1, pebbles + 1):
+        ledger.add(Held(pebble, "test", 1, "In", 1))
+    return Restraint(Restrictions([flow.workflow], board), gate, ledger, flow.engine)
+
+
+def test_what_settles_by_itself_does_not_let_a_pebble_in() -> None:
+    """A list without items is merged and a node that cannot be built fails, before any worker had the pebble."""
+    files = Argument(OutputRef("In", "files"))
+    split = engine_node("W", "In", split_on="f", merge=True, args={"f": files})
+    source = node("In", restrictions=(Restriction("W", "x", "<", "1"),))
+    flow = Flow(source, split, engine_node("Then", "W", run_on={"success", "error"}))
+    flow.arrive(1, {"files": []})
+    flow.arrive(2, {"files": "no list"})
+    restraint = _restrained(flow, _Closed(), Gate(), 2)
+
+    assert flow.states(1)["W"] == "success"
+    assert flow.states(2)["W"] == "error"
+    assert restraint.held(flow.tasks["1/Then/1"]) is not None
+    assert restraint.held(flow.tasks["2/Then/1"]) is not None
+
+
+def test_a_pebble_that_was_let_in_takes_its_other_tasks_along() -> None:
+    """They were held behind those of an older pebble of another node's queue; the door is closed again by then."""
+    source = node("In", restrictions=(Restriction("W", "x", "<", "1"),))
+    flow = Flow(source, engine_node("A", "In", priority=90), engine_node("B", "In"))
+    gate, board, taken = Gate(), _Door(), list[str]()
+    for pebble in (1, 2):
+        flow.arrive(pebble)
+    restraint = _restrained(flow, board, gate, 2)
+    for name in ("1/B/1", "2/A/1", "2/B/1"):
+        gate.enter(flow.tasks[name])
+
+    def offer(task: Task) -> Any:
+        found = restraint.held(task)
+        if found is None:
+            taken.append(task.id)
+        # Somebody else takes what the restriction left free.
+        board.now = 9
+        return found or True
+
+    gate.hand_out(offer)
+    assert taken == []
+    board.now = 0
+    gate.hand_out(offer)
+
+    assert taken == ["2/A/1", "2/B/1"]

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterable
 
 from attrs import define, field, frozen
 
+from cryocloud_core.engine.holds import Entry, Hold, Key
 from cryocloud_core.task import Task
 
-_Entry = tuple[int, int, int, Task]
-_Key = tuple[str, str]
 #: True: taken; False: no room for this kind of worker; a text: why this task must wait, while others need not;
 #: Held: why all tasks like it must wait
 Offer = Callable[[Task], "bool | str | Held"]
@@ -66,36 +65,22 @@ class _Limit:
     most: int
     out: int = 0
     waiting: int = 0
-    parked: list[_Entry] = field(factory=list)
-
-
-@define
-class _Hold:
-    """Tasks of one node that wait for restrictions, its own or its input's; `probe` is the one offered next.
-
-    Each node waits by itself: a probe that finds no worker of its kind, or a limit, keeps only its own node waiting.
-    """
-
-    key: _Key
-    why: str = ""
-    count: int = 0
-    entries: list[_Entry] = field(factory=list)
-    probe: str = ""
+    parked: list[Entry] = field(factory=list)
 
 
 class Gate:
     """Every task that was started and has not ended: waiting, or out at a worker."""
 
     def __init__(self) -> None:
-        self._ready: dict[str, list[_Entry]] = defaultdict(list)
-        self._limits: dict[_Key, _Limit] = {}
+        self._ready: dict[str, list[Entry]] = defaultdict(list)
+        self._limits: dict[Key, _Limit] = {}
         self._waiting: dict[str, Task] = {}
         self._out: dict[str, Task] = {}
         self._entered = 0
-        self._passed: dict[str, tuple[str, _Entry]] = {}
-        self._holds: dict[tuple[_Key, str, str], _Hold] = {}
-        self._held: Counter[tuple[_Key, str]] = Counter()
-        self._hold_of: dict[str, _Hold] = {}
+        self._passed: dict[str, tuple[str, Entry]] = {}
+        self._holds: dict[tuple[Key, str, str], Hold] = {}
+        self._held: Counter[tuple[Key, str]] = Counter()
+        self._hold_of: dict[str, Hold] = {}
 
     def limit(self, workflow: str, node: str, most: int) -> None:
         """Allow at most `most` tasks of a node out at once."""
@@ -126,6 +111,14 @@ class Gate:
     def held(self, workflow: str, node: str, of: str) -> int:
         """Return how many tasks of node `of` wait for the restrictions of a node, itself or an input before it."""
         return self._held[(workflow, node), of]
+
+    def let_in(self, workflow: str, node: str, pebble: int) -> None:
+        """The restrictions of a node hold back no task of a pebble any more: offer those that waited for them."""
+        for hold in self._holds.values():
+            if hold.key == (workflow, node):
+                for entry in list(hold.behind.get(pebble, {}).values()):
+                    self._let_go(entry[3])
+                    heapq.heappush(self._ready[entry[3].kind], entry)
 
     def passed_over(self) -> list[tuple[Task, str]]:
         """Return the tasks that were passed over and why, in the order in which they were."""
@@ -214,7 +207,7 @@ class Gate:
         before = self._before(waiting)
         return Standing(ahead=len(before), first=min(before)[3] if before else None)
 
-    def _before(self, task: Task) -> list[_Entry]:
+    def _before(self, task: Task) -> list[Entry]:
         """Return the ready tasks of the same kind that are offered before this one."""
         ready = [entry for entry in self._ready[task.kind] if entry[3].id in self._waiting]
         own = next((entry for entry in ready if entry[3].id == task.id), None)
@@ -224,22 +217,21 @@ class Gate:
         limit = self._limits.get((task.workflow, task.node))
         return limit is None or limit.out < limit.most
 
-    def _offer_first(self, heap: list[_Entry], offer: Offer) -> bool:
+    def _offer_first(self, heap: list[Entry], offer: Offer) -> bool:
         """Deal with the first entry of a heap; False when its worker kind takes no more."""
-        entry = heap[0]
+        entry = heapq.heappop(heap)
         task = entry[3]
         limit = self._limits.get((task.workflow, task.node))
         if task.id not in self._waiting:
-            heapq.heappop(heap)
             if limit is not None and limit.out < limit.most:
                 self._unpark(limit)
         elif limit is not None and limit.out >= limit.most:
-            heapq.heappush(limit.parked, heapq.heappop(heap))
+            heapq.heappush(limit.parked, entry)
         else:
             answer = offer(task)
             if answer is False:
+                heapq.heappush(heap, entry)
                 return False
-            heapq.heappop(heap)
             if isinstance(answer, Held):
                 self._hold(entry, answer)
             elif isinstance(answer, str):
@@ -248,20 +240,20 @@ class Gate:
                 self._take(task)
         return True
 
-    def _hold(self, entry: _Entry, held: Held) -> None:
+    def _hold(self, entry: Entry, held: Held) -> None:
         """Let a task wait for restrictions; its place under a limit goes to the next one."""
         task = entry[3]
         hold = self._holds.get(place := (held.key, task.node, task.kind))
         if hold is None:
-            hold = self._holds[place] = _Hold(held.key)
+            hold = self._holds[place] = Hold(held.key)
         hold.why = held.why
         if self._hold_of.get(task.id) is not hold:
             self._let_go(task)
             hold.count += 1
             self._held[hold.key, task.node] += 1
             self._hold_of[task.id] = hold
-        hold.probe = "" if hold.probe == task.id else hold.probe
-        heapq.heappush(hold.entries, entry)
+        hold.forget(task)
+        hold.put(entry)
         self._unpark_of(task)
 
     def _let_go(self, task: Task) -> None:
@@ -270,15 +262,13 @@ class Gate:
         if hold is not None:
             hold.count -= 1
             self._held[hold.key, task.node] -= 1
-            hold.probe = "" if hold.probe == task.id else hold.probe
+            hold.forget(task)
 
-    def _probe(self, hold: _Hold) -> None:
+    def _probe(self, hold: Hold) -> None:
         """Let the first task that waits for restrictions be offered again."""
-        while hold.entries and not hold.probe:
-            entry = heapq.heappop(hold.entries)
-            if self._hold_of.get(entry[3].id) is hold:
-                hold.probe = entry[3].id
-                heapq.heappush(self._ready[entry[3].kind], entry)
+        entry = hold.next()
+        if entry is not None:
+            heapq.heappush(self._ready[entry[3].kind], entry)
 
     def _take(self, task: Task) -> None:
         self._out[task.id] = self._waiting.pop(task.id)
@@ -291,7 +281,7 @@ class Gate:
             self._let_go(task)
             self._probe(hold)
 
-    def _pass_over(self, entry: _Entry, why: str) -> None:
+    def _pass_over(self, entry: Entry, why: str) -> None:
         """Put a task aside; its place under a limit goes to the next one."""
         task = entry[3]
         self._passed[task.id] = (why, entry)

@@ -133,6 +133,9 @@ class Moves:
 
     def restart(self, run: NodeRun) -> None:
         """Start an open run anew in another graph: the split node of a part with its item, others by their join."""
+        if run.state is not State.WAITING:
+            # What was started anew before it has failed at once, and this one was given up with its region.
+            return
         if run.scope.region is not None and run.node.name == run.scope.region.plan.split:
             regions.start_part(self, run)
         else:

@@ -10,6 +10,7 @@ from functools import partial
 
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.gate import Gate, Held
+from cryocloud_core.engine.pebble import NodeRun
 from cryocloud_core.engine.restrictions import Restrictions
 from cryocloud_core.graph.workflow import NodeKind
 from cryocloud_core.head.ledger import Ledger
@@ -49,6 +50,7 @@ class Restraint:
             if found is not None:
                 return found
         self._let_in.add(task.pebble)
+        self._gate.let_in(task.workflow, source, task.pebble)
         return None
 
     def _judge(self, workflow: str, node: str) -> Held | None:
@@ -62,4 +64,9 @@ class Restraint:
         # A part that has settled is gone: then fewer live than were opened.
         parts_ended = any(region.opened > len(region.live) for region in known.regions())
         runs = (run for scope in known.scopes() for run in scope.runs.values())
-        return parts_ended or any(run.ran and run.node.kind is not NodeKind.INPUT for run in runs)
+        return parts_ended or any(map(_has_run, runs))
+
+
+def _has_run(run: NodeRun) -> bool:
+    """True once a worker had it: what settled by itself, like a list without items, was not let in by that."""
+    return run.node.kind is not NodeKind.INPUT and (run.stats is not None or run.losses > 0)
