@@ -69,4 +69,6 @@ class Restraint:
 
 def _has_run(run: NodeRun) -> bool:
     """True once a worker had it: what settled by itself, like a list without items, was not let in by that."""
-    return run.node.kind is not NodeKind.INPUT and (run.stats is not None or run.losses > 0)
+    machine = None if run.stats is None else run.stats.node
+    begun = any(machine) if isinstance(machine, list) else machine is not None
+    return run.node.kind is not NodeKind.INPUT and (begun or run.losses > 0)
