@@ -13,7 +13,8 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
 from attrs import define, evolve, field, frozen
 
@@ -86,18 +87,39 @@ class Miss:
         return evolve(ready, reuse=Reuse(files)) if files and not self.rule.lookup else ready
 
 
+class Alarm(Protocol):
+    """What will be called later, unless it is cancelled."""
+
+    def cancel(self) -> None:
+        """Call nothing."""
+        ...
+
+
+def on_loop(wait_s: float, call: Callable[[], None]) -> Alarm:
+    """Call something on the running loop after so many seconds."""
+    return asyncio.get_running_loop().call_later(wait_s, call)
+
+
 @define(eq=False)
 class _Flight:
     """A task that runs, and the equal ones that wait for it: until when each is patient."""
 
     task: str
-    waiting: dict[str, asyncio.TimerHandle | None] = field(factory=dict)
+    waiting: dict[str, Alarm | None] = field(factory=dict)
 
 
 class ResultCache:
     """The kept results of a state directory; `offer_again` lets tasks that waited for another be offered again."""
 
-    def __init__(self, reader: sqlite3.Connection, workflows: Iterable[Workflow]) -> None:
+    def __init__(
+        self,
+        reader: sqlite3.Connection,
+        workflows: Iterable[Workflow],
+        *,
+        clock: Callable[[], float] = time.time,
+        later: Callable[[float, Callable[[], None]], Alarm] = on_loop,
+    ) -> None:
+        self._clock, self._later = clock, later
         self.offer_again: Callable[[Iterable[str]], None] = lambda _tasks: None
         self._reader = reader
         self._rules: dict[tuple[str, str], CacheRule] = {
@@ -121,7 +143,7 @@ class ResultCache:
             return None
         key = key_of(task, rule)
         entry = self._find(key)
-        if entry is not None and not entry.holds(rule, time.time()):
+        if entry is not None and not entry.holds(rule, self._clock()):
             entry = None
         if entry is not None and not rule.files:
             return Hit(entry)
@@ -154,7 +176,7 @@ class ResultCache:
         rule = self._rules.get((task.workflow, task.node))
         if rule is None or rule.lookup or stats is None or not isinstance(outcome, Succeeded) or outcome.cached:
             return None
-        at = time.time()
+        at = self._clock()
         entry = Entry(at, _expires_at(rule, at), stats.node, stats.worker, outcome.outputs, outcome.sizes, task.id)
         body = [entry.machine, entry.worker, entry.outputs, entry.sizes, entry.task]
         try:
@@ -170,8 +192,7 @@ class ResultCache:
     def _waits(self, flight: _Flight, task: str) -> bool:
         """Return True while a task has patience; it is offered again when that ends."""
         if task not in flight.waiting:
-            loop = asyncio.get_running_loop()
-            flight.waiting[task] = loop.call_later(WAIT_S, self._patience_ends, flight, task)
+            flight.waiting[task] = self._later(WAIT_S, partial(self._patience_ends, flight, task))
             self._flight_of.setdefault(task, "")
         return flight.waiting[task] is not None
 
