@@ -37,7 +37,7 @@ def sync_tree(root: Path, files: list[Path]) -> None:
 
 def _sync_disk(root: Path) -> None:
     """Sync the one file system that holds `root`; all of them where the C library cannot say which."""
-    syncfs = getattr(_libc(), "syncfs", None)
+    syncfs = getattr(libc(), "syncfs", None)
     if syncfs is None:
         os.sync()
         return
@@ -51,5 +51,6 @@ def _sync_disk(root: Path) -> None:
 
 
 @cache
-def _libc() -> Any:
+def libc() -> Any:
+    """Return the C library; what fails sets the error number of `ctypes.get_errno`."""
     return ctypes.CDLL(None, use_errno=True)

@@ -1,26 +1,40 @@
 """Moving files and trees between this machine and remote places: complete, verified and durable, or not at all.
 
 Laws: what stands under a final name here is one whole version of the remote file; bookkeeping lies below
-`<tempdir>/cc/`, unfinished data beside its target under `.cc-` names, and both survive the death of the process.
+`<tempdir>/cc/`, unfinished data beside its target under `.cc-` names, and both survive the death of the process;
+a target is waited for first, a slot of its server after it, and nothing is waited for with a slot in hand.
 """
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-from collections.abc import Callable
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
-from cryocloud_core.errors import RemoteFileMissing, TransferError
-from cryocloud_core.files.archives import private_name
-from cryocloud_core.files.durable import sync_file
+from cryocloud_core.errors import RemoteFileMissing, StagingError
+from cryocloud_core.files.bookkeeping import Books, settled
+from cryocloud_core.files.cache import Cache, Copy
+from cryocloud_core.files.disk import Disk
+from cryocloud_core.files.download import Download
+from cryocloud_core.files.errands import Watch
+from cryocloud_core.files.hosts import HostSlots
 from cryocloud_core.files.layer_settings import LayerSettings
-from cryocloud_core.files.moving import Moving
+from cryocloud_core.files.locks import FileLock
+from cryocloud_core.files.moving import Moving, Progress
+from cryocloud_core.files.persistence import Persistence
+from cryocloud_core.files.sweeping import Sweep
+from cryocloud_core.files.terms import Clock, Terms
 from cryocloud_core.files.transfers import Transfers
-from cryocloud_core.sdk.transfer import Outgoing, RemoteFile
+from cryocloud_core.files.tree_download import TreeDownload
+from cryocloud_core.files.uploads import TreeUpload, Upload, files_below
+from cryocloud_core.sdk.transfer import RemoteFile, Transfer
 from cryocloud_core.sdk.url import Url
+
+T = TypeVar("T")
 
 
 @define(eq=False)
@@ -36,12 +50,20 @@ class Layer:
     settings: LayerSettings = field(factory=LayerSettings)
     check: Callable[[], None] = lambda: None
     told: Callable[[Moving], None] = lambda _: None
-    _used: list[Path] = field(factory=list)
-    _belonging: dict[Path, list[Path]] = field(factory=dict)
+    clock: Clock = field(factory=Clock)
+    disk: Disk = field(factory=Disk)
+    _terms: Terms = field(init=False)
+    _books: Books = field(init=False)
+    _cache: Cache = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._terms = Terms(self.settings, self._look, self.clock, self.disk)
+        self._books = Books(self.settings.tempdir)
+        self._cache = Cache(self._books, self._terms)
 
     def stat(self, url: Url) -> RemoteFile:
         """Return what the other side tells of a file or directory. Raises RemoteFileMissing, TransferError."""
-        return self.transfers.to(url).stat(url)
+        return self._ask(url, lambda transfer: transfer.stat(url))
 
     def fetch(self, url: Url, target: Path) -> Path:
         """Bring one file to `target`, complete, verified and durable, and return it; parents are made.
@@ -50,8 +72,7 @@ class Layer:
         validator. The copy counts as in use until `release_all`. Raises RemoteFileMissing, TransferError,
         ResolutionError for a scheme of nobody; then `target` is what it was.
         """
-        self._bring(url, target)
-        self.told(Moving(url, target.stat().st_size, target.stat().st_size, 1))
+        self._fetch(url, settled(target), None)
         return target
 
     def fetch_tree(self, url: Url, target: Path) -> Path:
@@ -59,25 +80,28 @@ class Layer:
 
         Raises RemoteFileMissing where there is no file, TransferError, also for names that cannot be files here.
         """
-        base = url.text if url.text.endswith("/") else f"{url.text}/"
-        files = list(self.transfers.to(url).listing(Url.parse(base)))
-        if not files:
-            raise RemoteFileMissing("there is no file below it", subject=str(url))
-        part = target.with_name(private_name())
-        try:
-            for file in files:
-                self.check()
-                self._bring(Url.parse(file.url), part / file.url.removeprefix(base))
-            part.rename(target)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+        place = settled(target)
+        tree = self._tree(url, place)
+        with self._alone(place, url):
+            copy = self._copy(url, place)
+            if copy is not None and copy.is_tree and self.settings.trust_local:
+                self._reuse(copy, url)
+                return target
+            entries = tree.listing()
+            if copy is not None and copy.is_tree and copy.is_of_all(entries.files):
+                self._reuse(copy, url)
+                return target
+            self._refuse_strange(place)
+            self._keep(tree.run(entries))
         return target
 
     def fetch_any(self, url: Url, target: Path) -> Path:
         """Fetch what `url` is: a file, or a directory (also a URL that ends in `/`)."""
-        if url.path.endswith("/") or self.stat(url).is_directory:
+        known = None if url.path.endswith("/") else self.stat(url)
+        if known is None or known.is_directory:
             return self.fetch_tree(url, target)
-        return self.fetch(url, target)
+        self._fetch(url, settled(target), known)
+        return target
 
     def put(self, path: Path, url: Url) -> None:
         """Send a file, or every file of a directory, to `url`, over what is there, and verify that it arrived.
@@ -85,16 +109,29 @@ class Layer:
         What is there already with the same content is not sent again. Raises TransferError, also for a file that
         changed while it was sent; StagingError for what is no file or an empty directory.
         """
+        transfer, slots = self.transfers.to(url), self._slots(url)
         if not path.is_dir():
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            self.transfers.to(url).put(Outgoing(path, path.stat().st_size, digest), url)
+            Upload(self._terms, transfer, path, url, slots, self._progress(Moving(url))).run()
             return
-        for entry in sorted(path.iterdir()):
-            self.put(entry, Url.parse(f"{url.text.rstrip('/')}/{entry.name}"))
+        names = files_below(path)
+        size = sum((path / name).stat().st_size for name in names)
+        progress = self._progress(Moving(url, 0, size, 0, len(names)))
+        TreeUpload(self._terms, transfer, path, url, slots, progress).run(names)
 
     def remove(self, url: Url) -> None:
         """Remove what `url` names. Raises RemoteFileMissing, TransferError."""
-        self.transfers.to(url).remove(url)
+        tries = 0
+
+        def remove(transfer: Transfer) -> None:
+            nonlocal tries
+            tries += 1
+            try:
+                transfer.remove(url)
+            except RemoteFileMissing:
+                if tries == 1:  # else an earlier try removed it and the answer was lost
+                    raise
+
+        self._ask(url, remove)
 
     def is_current(self, url: Url, target: Path) -> bool:
         """Return True when what was fetched from `url` to `target`, the copy or what was made of it, is still current.
@@ -102,39 +139,115 @@ class Layer:
         The copy itself may be gone (an archive that was unpacked), if what `belongs` to it is here. Asks the other
         side, but for `trust_local`. Raises TransferError.
         """
-        return target.exists() and self.stat(url).size_bytes == target.stat().st_size
+        copy = self._cache.find(settled(target))
+        if copy is None or copy.url != str(url):
+            return False
+        is_here = any(os.path.lexists(path) for path in copy.belongs) if copy.is_gone else copy.is_here
+        if not is_here or self.settings.trust_local:
+            return is_here
+        if copy.is_tree:
+            return copy.is_of_all(self._tree(url, copy.path).listing().files)
+        return copy.is_of(self.stat(url))
 
     def belongs(self, path: Path, target: Path) -> None:
         """Note that `path` was made of the copy at `target`: it is used, current and swept together with it."""
-        self._belonging.setdefault(target, []).append(path)
+        self._cache.add_belonging(settled(path), settled(target))
 
     def in_use(self, path: Path) -> None:
         """Keep the copy at `path` (or what belongs to one) from being swept until `release_all`."""
-        self._used.append(path)
+        owner = self._cache.owner_of(settled(path))
+        if owner is not None:
+            self._cache.use(owner.path)
+            self._cache.touch(owner.path)
+
+    def source_of(self, path: Path) -> Url | None:
+        """Return the URL of the copy that `path` is, lies in, or was made of; None for what is no copy of ours."""
+        owner = self._cache.owner_of(settled(path))
+        return None if owner is None else Url.parse(owner.url)
 
     def release_all(self) -> None:
         """Let go of every copy that this layer keeps in use: the task has ended."""
-        self._used.clear()
+        self._cache.release_all()
 
     def sweep(self) -> None:
         """Remove copies that nobody uses, the longest unused first, while over the configured size or disk share.
 
         Leftovers of dead transfers that are older than a day are removed too.
         """
+        Sweep(self._cache).run()
 
-    def _bring(self, url: Url, target: Path) -> None:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(private_name())
+    def _look(self) -> None:
+        """Call `check` as it is now."""
+        self.check()
+
+    def _fetch(self, url: Url, place: Path, known: RemoteFile | None) -> None:
+        with self._alone(place, url):
+            copy = self._copy(url, place)
+            if copy is not None and not copy.is_tree:
+                if known is None and not self.settings.trust_local:
+                    known = self.stat(url)
+                if known is None or copy.is_of(known):
+                    self._reuse(copy, url)
+                    return
+            if place.is_dir():
+                raise StagingError("is a directory, no file can be put there", subject=str(place))
+            progress = self._progress(Moving(url))
+            download = Download(self._terms, self.transfers.to(url), url, place, self._slots(url), progress, known)
+            self._keep(Copy.of(str(url), place, download.run()))
+
+    def _copy(self, url: Url, place: Path) -> Copy | None:
+        """Return the book of the copy that lies at a place untouched, if it is one of `url`."""
+        copy = self._cache.find(place)
+        return copy if copy is not None and copy.url == str(url) and copy.is_here else None
+
+    def _reuse(self, copy: Copy, url: Url) -> None:
+        self._cache.touch(copy.path)
+        self._cache.use(copy.path)
+        files = len(copy.files) if copy.is_tree else 1
+        self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files))
+
+    def _keep(self, copy: Copy) -> None:
+        """Write the book of a new copy, which has what was made of the old one beside it still."""
+        old = self._cache.find(copy.path)
+        if old is not None:
+            copy = evolve(copy, belongs={path: size for path, size in old.belongs.items() if os.path.lexists(path)})
+        self._cache.keep(copy)
+        self._cache.use(copy.path)
+
+    def _refuse_strange(self, place: Path) -> None:
+        """Raise StagingError when a directory lies there that is no copy of ours."""
+        copy = self._cache.find(place)
+        ours = (copy is not None and copy.is_ours) or self._books.root in place.parents
+        if os.path.lexists(place) and not ours:
+            raise StagingError("exists and is not a copy of ours", subject=str(place), remedy="move it away")
+
+    @contextlib.contextmanager
+    def _alone(self, place: Path, url: Url) -> Iterator[None]:
+        """Be the only one of this machine that writes `place`; what cannot be done there is told with the URL."""
         try:
-            with self.transfers.to(url).read(url) as incoming, part.open("wb") as file:
-                for chunk in incoming.chunks:
-                    self.check()
-                    file.write(chunk)
-                size = incoming.remote.size_bytes
-                if size is not None and file.tell() != size:
-                    raise TransferError(f"sent {file.tell()} bytes of {size}", subject=str(url), repeat=True)
-            sync_file(part)
-            part.replace(target)
-            sync_file(target.parent)
-        finally:
-            part.unlink(missing_ok=True)
+            with FileLock(self._books.lock(place)).held(self._terms.pause):
+                self._books.visit(place.parent)
+                yield
+        except StagingError as error:
+            if error.subject != str(url):
+                error.place = error.place or str(url)
+            raise
+
+    def _ask(self, url: Url, question: Callable[[Transfer], T]) -> T:
+        """Return what the other side answers, asked again where that can help."""
+        transfer, slots, until = self.transfers.to(url), self._slots(url), self._terms.until()
+
+        def attempt() -> T:
+            with slots.held():
+                return Watch(self._terms, str(url), until).call(lambda _: question(transfer))
+
+        return Persistence(self._terms, until).on(attempt)
+
+    def _tree(self, url: Url, place: Path) -> TreeDownload:
+        return TreeDownload(self._terms, self.transfers.to(url), url, place, self._slots(url), self.told)
+
+    def _slots(self, url: Url) -> HostSlots:
+        return HostSlots(self._books.host(url), self.settings.transfers_per_host, self._terms.pause)
+
+    def _progress(self, moving: Moving) -> Progress:
+        return Progress(self.told, self.clock.now, moving, is_sized=moving.size_bytes is not None)

@@ -43,6 +43,8 @@ class LayerSettings:
     cache_max_bytes: int = 0
     cache_max_share: float = 0.9
     trust_local: bool = False
+    #: between two sweeps of this machine, however often one is asked for
+    sweep_every_s: float = 30.0
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> LayerSettings:
@@ -61,6 +63,7 @@ class LayerSettings:
             int(_number(config, "cache_max_bytes", usual.cache_max_bytes)),
             _number(config, "cache_max_share", usual.cache_max_share),
             _flag(config, "transfer_trust_local"),
+            _number(config, "cache_sweep_every", usual.sweep_every_s),
         )
 
 

@@ -34,6 +34,8 @@ class Progress:
     told: Callable[[Moving], None]
     now: Callable[[], float]
     state: Moving
+    #: whether the size is known already, as that of all files together
+    is_sized: bool = False
     _next_at: float = float("-inf")
     _lock: threading.Lock = field(factory=threading.Lock)
 
@@ -44,7 +46,9 @@ class Progress:
             self._tell()
 
     def sized(self, size_bytes: int | None) -> None:
-        """Say how many bytes there are."""
+        """Say how many bytes the one file has."""
+        if self.is_sized:
+            return
         with self._lock:
             self.state = evolve(self.state, size_bytes=size_bytes)
             self._tell()

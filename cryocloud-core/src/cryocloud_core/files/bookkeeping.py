@@ -1,0 +1,106 @@
+"""Where the layer keeps its books: `<tempdir>/cc/` with `meta/`, `locks/` and `hosts/`, and what is called how in them.
+
+Laws: the directories are our own user's alone; a name is the hash of what it stands for, so that every process of a
+machine finds the same; unfinished data lies beside its target under a name that the next process finds again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from attrs import frozen
+
+from cryocloud_core.errors import StagingError
+from cryocloud_core.files.archives import PRIVATE_PREFIX
+from cryocloud_core.files.disk import told
+from cryocloud_core.sdk.url import Url
+
+
+@frozen
+class Books:
+    """The books below one temporary directory."""
+
+    tempdir: Path
+
+    @property
+    def root(self) -> Path:
+        """The directory of everything the layer keeps."""
+        return self.tempdir / "cc"
+
+    def folder(self, name: str) -> Path:
+        """Return a directory of the books, made and made sure of. Raises StagingError."""
+        folder = self.root / name
+        if not folder.is_dir():
+            with told(folder):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._judge_root()
+        return folder
+
+    def meta(self, target: Path) -> Path:
+        """Return where it stands what the copy at `target` is."""
+        return self.folder("meta") / f"{key_of(target)}.json"
+
+    def lock(self, target: Path) -> Path:
+        """Return the lock of whoever writes `target`."""
+        return self.folder("locks") / f"{key_of(target)}.lock"
+
+    def use(self, target: Path) -> Path:
+        """Return the lock that users of the copy at `target` share."""
+        return self.folder("locks") / f"{key_of(target)}.use"
+
+    def host(self, url: Url) -> Path:
+        """Return the directory of the slots of a server."""
+        return self.folder(f"hosts/{_hash(f'{url.scheme}://{url.server}')}")
+
+    def visit(self, folder: Path) -> None:
+        """Note a directory in which unfinished data may be left behind. Raises StagingError."""
+        note = self.folder("visited") / key_of(folder)
+        if not note.exists():
+            with told(note):
+                note.write_bytes(os.fsencode(folder))
+
+    def _judge_root(self) -> None:
+        """Refuse a directory that somebody else could write to. Raises StagingError."""
+        found = self.root.stat(follow_symlinks=False)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise StagingError(
+                "is not a directory of our own user", subject=str(self.root), remedy="set CryoCloud.Worker.tempdir"
+            )
+        if found.st_mode & 0o022:
+            self.root.chmod(0o700)
+
+
+def settled(target: Path) -> Path:
+    """Return a target's one absolute name, links in the directories above it followed."""
+    return Path(os.path.realpath(target.parent), target.name)
+
+
+def part_of(url: Url, target: Path) -> Path:
+    """Return where the unfinished data of `url` lies until it is `target`."""
+    return target.with_name(f"{PRIVATE_PREFIX}{_pair(url, target)}.part")
+
+
+def sidecar_of(part: Path) -> Path:
+    """Return where it stands what is in a part."""
+    return part.with_suffix(".json")
+
+
+def tree_of(url: Url, target: Path) -> Path:
+    """Return the directory that becomes the tree `target` when it is complete."""
+    return target.with_name(f"{PRIVATE_PREFIX}{_pair(url, target)}.tree")
+
+
+def key_of(target: Path) -> str:
+    """Return the name under which a target stands in the books."""
+    return _hash(str(target))
+
+
+def _pair(url: Url, target: Path) -> str:
+    return _hash("\0".join((str(url), target.name)))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -1,0 +1,204 @@
+"""Copies of remote files on this machine: what each is a copy of, whether it still is, who uses it.
+
+Laws: a copy is used again only if nobody touched it here and the other side shows the same size and validator (or
+checksum); what we have no book of is not ours; a user holds a shared lock that frees itself when the user dies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from cryocloud_core.errors import WireError
+from cryocloud_core.files.bookkeeping import Books
+from cryocloud_core.files.locks import FileLock
+from cryocloud_core.files.terms import Terms
+from cryocloud_core.sdk.transfer import RemoteFile
+from cryocloud_core.wire import from_json, to_data
+
+#: `[size, mtime_ns, validator, checksum]` of a file of a tree
+Leaf = list[Any]
+
+
+@frozen
+class Copy:
+    """What we fetched: from where, to where, how it looked here then, and what the other side said of it.
+
+    `files` has a Leaf by name for a tree, whose own size is that of all its files; `belongs` has the bytes of each path
+    that was made of the copy.
+    """
+
+    url: str
+    target: str
+    size_bytes: int
+    mtime_ns: int
+    inode: int
+    validator: str | None = None
+    checksum: str | None = None
+    is_tree: bool = False
+    files: dict[str, Any] = field(factory=dict)
+    belongs: dict[str, int] = field(factory=dict)
+
+    @classmethod
+    def of(cls, url: str, target: Path, remote: RemoteFile) -> Copy:
+        """Return the book of a file that was just fetched."""
+        found = target.stat()
+        return cls(url, str(target), found.st_size, found.st_mtime_ns, found.st_ino, remote.validator, remote.checksum)
+
+    @property
+    def path(self) -> Path:
+        """Where the copy lies."""
+        return Path(self.target)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether nothing else lies there; of a tree only its directory is looked at."""
+        try:
+            found = self.path.stat(follow_symlinks=False)
+        except OSError:
+            return True
+        if self.is_tree or found.st_ino != self.inode:
+            return found.st_ino == self.inode
+        return (found.st_size, found.st_mtime_ns) == (self.size_bytes, self.mtime_ns)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it lies there still, as it was fetched, file by file."""
+        if self.is_gone or not self.is_ours:
+            return False
+        return all(_looks(self.path / name) == tuple(leaf[:2]) for name, leaf in self.files.items())
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing lies there any more."""
+        return not os.path.lexists(self.target)
+
+    def is_of(self, remote: RemoteFile) -> bool:
+        """Return True when the other side still has what this file was fetched from, as far as it tells."""
+        if remote.size_bytes is not None and remote.size_bytes != self.size_bytes:
+            return False
+        return _agree(self.validator, self.checksum, remote)
+
+    def is_of_all(self, remotes: dict[str, RemoteFile]) -> bool:
+        """Return True when the other side still has exactly the files that this tree was fetched from."""
+        return remotes.keys() == self.files.keys() and all(
+            remotes[name].size_bytes == leaf[0] and _agree(leaf[2], leaf[3], remotes[name])
+            for name, leaf in self.files.items()
+        )
+
+
+def leaf_of(path: Path, remote: RemoteFile) -> Leaf:
+    """Return what the book of a tree says of a file that was just fetched."""
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns, remote.validator, remote.checksum]
+
+
+@define(eq=False)
+class Cache:
+    """The books of the copies on this machine, and those of them that one task uses."""
+
+    books: Books
+    terms: Terms
+    _used: dict[str, FileLock] = field(factory=dict)
+
+    def find(self, target: Path) -> Copy | None:
+        """Return the book of the copy at a settled path, None when there is none."""
+        return read_copy(self.books.meta(target))
+
+    def keep(self, copy: Copy) -> None:
+        """Write the book of a copy. Raises StagingError."""
+        self.terms.disk.note(self.books.meta(copy.path), to_data(copy))
+
+    def touch(self, target: Path) -> None:
+        """Note that a copy was used now."""
+        try:
+            os.utime(self.books.meta(target))
+        except FileNotFoundError:
+            return
+
+    def owner_of(self, path: Path) -> Copy | None:
+        """Return the copy that a settled path is, lies in, or was made of; None for what is not ours."""
+        for place in (path, *path.parents):
+            copy = self._made_at(place)
+            if copy is not None:
+                return copy
+        return None
+
+    def add_belonging(self, path: Path, target: Path) -> None:
+        """Note that `path` was made of the copy at `target`. Raises StagingError."""
+        copy = self.find(target)
+        if copy is not None:
+            self.keep(evolve(copy, belongs={**copy.belongs, str(path): _bytes_of(path)}))
+            self.terms.disk.note(self.books.meta(path), {"of": str(target)})
+
+    def use(self, target: Path) -> None:
+        """Hold off everybody who would sweep a copy, until `release_all`."""
+        key = str(target)
+        if key not in self._used:
+            lock = FileLock(self.books.use(target), shared=True)
+            lock.take(self.terms.pause)
+            self._used[key] = lock
+
+    def release_all(self) -> None:
+        """Let go of every copy."""
+        while self._used:
+            self._used.popitem()[1].release()
+
+    def all(self) -> Iterator[tuple[float, Copy]]:
+        """Yield every copy with the moment when it was last used."""
+        for path in self.books.folder("meta").glob("*.json"):
+            copy = read_copy(path)
+            if copy is not None:
+                yield path.stat().st_mtime, copy
+
+    def _made_at(self, place: Path) -> Copy | None:
+        pointer = self.books.meta(place)
+        if not pointer.exists():
+            return None
+        copy = read_copy(pointer)
+        if copy is None:
+            copy = read_copy(self.books.meta(_pointed(pointer)))
+            return copy if copy is not None and str(place) in copy.belongs else None
+        return copy if copy.is_ours else None
+
+
+def read_copy(path: Path) -> Copy | None:
+    """Return the book of a copy, None for what is none."""
+    try:
+        return from_json(path.read_bytes(), Copy)
+    except (OSError, WireError):
+        return None
+
+
+def _agree(validator: str | None, checksum: str | None, remote: RemoteFile) -> bool:
+    """Return True when something that tells versions apart is the same, and nothing differs."""
+    pairs = [(validator, remote.validator), (checksum, remote.checksum)]
+    known = [mine == theirs for mine, theirs in pairs if mine is not None and theirs is not None]
+    return bool(known) and all(known)
+
+
+def _looks(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat(follow_symlinks=False)
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _bytes_of(path: Path) -> int:
+    if not path.is_dir():
+        return path.stat().st_size
+    return sum(each.stat(follow_symlinks=False).st_size for each in path.rglob("*") if not each.is_dir())
+
+
+def _pointed(pointer: Path) -> Path:
+    """Return the copy's key that a pointer of something that belongs to it names."""
+    try:
+        return Path(json.loads(pointer.read_text("utf-8"))["of"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Path("/")

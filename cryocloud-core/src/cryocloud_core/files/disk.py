@@ -1,0 +1,143 @@
+"""What the layer does to this machine's disk, one small step each, with errors a person can act on.
+
+Laws: every change that the layer makes to the disk is a method here; each is whole or not done; an OSError leaves as a
+StagingError that says what to do about it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cryocloud_core.errors import StagingError
+from cryocloud_core.files.archives import private_name
+from cryocloud_core.files.durable import libc, sync_file, sync_tree
+
+_NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_REMEDIES = {
+    errno.ENOSPC: "make room on that disk, or set CryoCloud.Worker.cache_max_share lower",
+    errno.EDQUOT: "the quota is used up: remove files, or ask for more",
+    errno.EROFS: "choose a directory that can be written",
+    errno.EACCES: "choose a directory that can be written",
+    errno.ENAMETOOLONG: "choose a shorter target",
+}
+
+
+class Disk:
+    """The real disk; tests hand in one that fails or stops at any step."""
+
+    def open(self, path: Path) -> int:
+        """Return a descriptor for reading and writing of a file that is made when it is not there."""
+        with told(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, _NEW, 0o666)
+
+    def write(self, descriptor: int, data: bytes, at: int, path: Path) -> None:
+        """Write all of `data` at an offset."""
+        with told(path):
+            view = memoryview(data)
+            while view:
+                written = os.pwrite(descriptor, view, at)
+                view, at = view[written:], at + written
+
+    def reserve(self, descriptor: int, size_bytes: int, path: Path) -> None:
+        """Make an empty file that long and take the room for it, where the file system can."""
+        with told(path):
+            room = os.fstatvfs(descriptor)
+            if room.f_bavail * room.f_frsize < size_bytes:
+                free = room.f_bavail * room.f_frsize
+                raise OSError(errno.ENOSPC, f"needs {size_bytes:,} bytes, the disk has {free:,} left")
+            fallocate = getattr(libc(), "fallocate64", None) or getattr(libc(), "fallocate", None)
+            if fallocate is not None:
+                failed = fallocate(descriptor, 0, ctypes.c_int64(0), ctypes.c_int64(size_bytes))
+                number = ctypes.get_errno() if failed else 0
+                if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                    raise OSError(number, os.strerror(number), str(path))
+            os.ftruncate(descriptor, size_bytes)
+
+    def truncate(self, descriptor: int, size_bytes: int, path: Path) -> None:
+        """Cut a file."""
+        with told(path):
+            os.ftruncate(descriptor, size_bytes)
+
+    def flush(self, descriptor: int, path: Path) -> None:
+        """Wait until what was written is on the disk."""
+        with told(path):
+            os.fdatasync(descriptor)
+
+    def note(self, path: Path, data: Mapping[str, Any], *, durable: bool = False) -> None:
+        """Replace a file by JSON data."""
+        fresh = path.with_name(private_name())
+        with told(path):
+            try:
+                fresh.write_text(json.dumps(data, separators=(",", ":")), "utf-8")
+                if durable:
+                    sync_file(fresh)
+                fresh.replace(path)
+            except OSError:
+                fresh.unlink(missing_ok=True)
+                raise
+
+    def add_line(self, path: Path, data: Any) -> None:
+        """Append JSON data as one line."""
+        with told(path), path.open("ab", buffering=0) as file:
+            file.write(json.dumps(data, separators=(",", ":")).encode() + b"\n")
+
+    def make_folder(self, path: Path) -> None:
+        """Make a directory and those above it."""
+        with told(path):
+            path.mkdir(parents=True, exist_ok=True)
+
+    def rename(self, source: Path, target: Path, *, durable: bool = True) -> None:
+        """Give a file or directory its name; a file replaces a file, with `durable` for good."""
+        with told(target):
+            source.replace(target)
+            if durable:
+                sync_file(target.parent)
+
+    def replace_tree(self, source: Path, target: Path) -> None:
+        """Give a directory the name that another one has, which is removed."""
+        aside = target.with_name(private_name())
+        with told(target):
+            target.rename(aside)
+            source.rename(target)
+            sync_file(target.parent)
+            shutil.rmtree(aside)
+
+    def settle(self, root: Path, files: list[Path]) -> None:
+        """Wait until a whole tree is on the disk."""
+        with told(root):
+            sync_tree(root, files)
+
+    def used_share(self, folder: Path) -> float:
+        """Return which part of the disk that holds a directory is used, from 0 to 1, as its users see it."""
+        with told(folder):
+            room = os.statvfs(folder)
+        used = room.f_blocks - room.f_bfree
+        return used / (used + room.f_bavail) if used + room.f_bavail else 0.0
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a whole directory that may be gone already."""
+        with told(path):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn an OSError into a StagingError about `path`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        raise StagingError(f"cannot be written here: {reason}", subject=str(path), remedy=remedy) from error

@@ -1,0 +1,154 @@
+"""Making room: copies that nobody uses go, the longest unused first, and what dead transfers left behind.
+
+Laws: only what has a book, lies there as we left it and is used by nobody is removed, and it loses its name before its
+bytes; a leftover goes when nothing of it changed for a day and nobody has it open.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from attrs import define, field
+
+from cryocloud_core.files.archives import PRIVATE_PREFIX, private_name
+from cryocloud_core.files.bookkeeping import sidecar_of
+from cryocloud_core.files.cache import Cache, Copy
+from cryocloud_core.files.locks import FileLock, lock_now
+
+#: seconds after which a leftover is nobody's
+LEFTOVER_S = 24 * 3600.0
+
+
+@define(eq=False)
+class Sweep:
+    """One sweep over the books of a machine."""
+
+    cache: Cache
+    _total: int = field(default=0, init=False)
+
+    def run(self) -> None:
+        """Sweep, if nobody does and nobody did a moment ago. Raises StagingError."""
+        lock = FileLock(self.cache.books.folder("locks") / "sweep")
+        if not self._is_due() or not lock.take_now():
+            return
+        try:
+            self._make_room()
+            self._remove_leftovers()
+            self._marker.touch()
+        finally:
+            lock.release()
+
+    @property
+    def _marker(self) -> Path:
+        return self.cache.books.folder("meta") / "swept"
+
+    def _is_due(self) -> bool:
+        try:
+            ago = self.cache.terms.clock.wall() - self._marker.stat().st_mtime
+        except FileNotFoundError:
+            return True
+        return not 0 <= ago < self.cache.terms.settings.sweep_every_s
+
+    def _make_room(self) -> None:
+        copies = sorted(self.cache.all(), key=lambda item: item[0])
+        self._total = sum(_size(copy) for _, copy in copies)
+        for at, copy in copies:
+            self.cache.terms.check()
+            is_lost = copy.is_gone and not any(os.path.lexists(path) for path in copy.belongs)
+            if self._is_over(copy.path) or (is_lost and self.cache.terms.clock.wall() - at > LEFTOVER_S):
+                self._remove(copy)
+
+    def _is_over(self, path: Path) -> bool:
+        settings = self.cache.terms.settings
+        if settings.cache_max_bytes and self._total > settings.cache_max_bytes:
+            return True
+        above = next(folder for folder in path.parents if folder.is_dir())
+        return self.cache.terms.disk.used_share(above) > settings.cache_max_share
+
+    def _remove(self, copy: Copy) -> None:
+        """Remove a copy and what was made of it, unless it is being used or fetched."""
+        books = self.cache.books
+        with _all_held(FileLock(books.lock(copy.path)), FileLock(books.use(copy.path))) as ours:
+            now = self.cache.find(copy.path)
+            if not ours or now != copy:
+                return
+            for path in (*map(Path, copy.belongs), *([copy.path] if copy.is_ours else [])):
+                self._remove_path(path)
+                books.meta(path).unlink(missing_ok=True)
+            books.meta(copy.path).unlink(missing_ok=True)
+            self._total -= _size(copy)
+
+    def _remove_path(self, path: Path) -> None:
+        if not os.path.lexists(path):
+            return
+        aside = path.with_name(private_name())
+        self.cache.terms.disk.rename(path, aside, durable=False)
+        self.cache.terms.disk.remove(aside)
+        for folder in path.parents:
+            if self.cache.books.root not in folder.parents or any(folder.iterdir()):
+                return
+            with contextlib.suppress(OSError):  # somebody puts a copy there now
+                folder.rmdir()
+
+    def _remove_leftovers(self) -> None:
+        for note in self.cache.books.folder("visited").iterdir():
+            folder = Path(os.fsdecode(note.read_bytes()))
+            waiting = False
+            for path in _private_in(folder):
+                self.cache.terms.check()
+                if self.cache.terms.clock.wall() - _changed_at(path) < LEFTOVER_S or _is_open(path):
+                    waiting = True
+                    continue
+                self.cache.terms.disk.remove(path)
+            if not waiting:
+                note.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _all_held(*locks: FileLock) -> Iterator[bool]:
+    """Hold all locks, or none; whoever waits for one of them opens its file anew once it is gone."""
+    held = [lock for lock in locks if lock.take_now()]
+    try:
+        yield len(held) == len(locks)
+    finally:
+        for lock in held:
+            lock.discard() if len(held) == len(locks) else lock.release()
+
+
+def _size(copy: Copy) -> int:
+    return (0 if copy.is_gone else copy.size_bytes) + sum(copy.belongs.values())
+
+
+def _private_in(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.name.startswith(PRIVATE_PREFIX)]
+    except OSError:
+        return []
+
+
+def _changed_at(path: Path) -> float:
+    """Return when anything of a leftover was changed last."""
+    found = path.stat(follow_symlinks=False)
+    latest = max(found.st_mtime, found.st_ctime)
+    if path.is_dir() and not path.is_symlink():
+        below = [each.stat(follow_symlinks=False) for each in path.rglob("*")]
+        latest = max([latest, *(max(each.st_mtime, each.st_ctime) for each in below)])
+    return latest
+
+
+def _is_open(path: Path) -> bool:
+    """Return True when a living transfer holds the part that this is, or that this is the sidecar of."""
+    part = path.with_suffix(".part")
+    if part.suffix != path.suffix and path != sidecar_of(part):
+        return False
+    try:
+        descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return not lock_now(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,176 @@
+"""Bringing everything below a remote directory or prefix here, many files at a time, as one tree that appears whole.
+
+Laws: the tree is built under a private name and renamed when every file of the listing is here and durable; a file
+that a dead try completed is used again only if the listing shows the very same version of it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import define, evolve, field
+
+from cryocloud_core.errors import RemoteFileMissing, StagingError
+from cryocloud_core.files.bookkeeping import tree_of
+from cryocloud_core.files.cache import Copy, Leaf, leaf_of
+from cryocloud_core.files.download import Download
+from cryocloud_core.files.errands import Errand, Watch
+from cryocloud_core.files.hosts import HostSlots, Lease
+from cryocloud_core.files.moving import Moving, Progress
+from cryocloud_core.files.part import boot_id
+from cryocloud_core.files.persistence import Persistence
+from cryocloud_core.files.terms import Terms
+from cryocloud_core.files.together import Together
+from cryocloud_core.files.tree_names import Entries, entries_of
+from cryocloud_core.sdk.transfer import RemoteFile, Transfer
+from cryocloud_core.sdk.url import Url
+
+
+@define(eq=False)
+class TreeDownload:
+    """One tree on its way to `target`, which is replaced only if it is a copy of ours."""
+
+    terms: Terms
+    transfer: Transfer
+    url: Url
+    target: Path
+    slots: HostSlots
+    told: Callable[[Moving], None]
+    _leaves: dict[str, Leaf] = field(factory=dict)
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    @property
+    def root(self) -> Path:
+        """Where the tree is built."""
+        return tree_of(self.url, self.target)
+
+    def listing(self) -> Entries:
+        """Return what is there. Raises RemoteFileMissing for nothing at all, TransferError."""
+        until = self.terms.until()
+
+        def listed(errand: Errand[list[RemoteFile]]) -> list[RemoteFile]:
+            found = []
+            for remote in self.transfer.listing(self.url):
+                errand.beat()
+                found.append(remote)
+            return found
+
+        def attempt() -> list[RemoteFile]:
+            with self.slots.held():
+                return Watch(self.terms, str(self.url), until).call(listed)
+
+        entries = entries_of(self.url, Persistence(self.terms, until).on(attempt), folds_case=self._folds_case())
+        if not entries.files and not entries.folders:
+            raise RemoteFileMissing("there is no file below it", subject=str(self.url))
+        return entries
+
+    def run(self, entries: Entries) -> Copy:
+        """Bring every file of a listing and return the book of the tree. Raises TransferError, StagingError."""
+        sizes = [remote.size_bytes for remote in entries.files.values()]
+        size = sum(each for each in sizes if each is not None) if None not in sizes else None
+        progress = Progress(
+            self.told, self.terms.clock.now, Moving(self.url, 0, size, 0, len(entries.files)), is_sized=True
+        )
+        self.terms.disk.make_folder(self.root)
+        self._take_up(entries, progress)
+        for folder in entries.folders:
+            self.terms.disk.make_folder(self.root / folder)
+        self._bring(entries, progress)
+        self.terms.disk.settle(self.root, [self.root / name for name in entries.files])
+        return self._place()
+
+    def _bring(self, entries: Entries, progress: Progress) -> None:
+        waiting = deque((name, remote) for name, remote in entries.files.items() if name not in self._leaves)
+        for folder in {name.rpartition("/")[0] for name, _ in waiting}:
+            self.terms.disk.make_folder(self.root / folder)
+        width = min(self.terms.settings.transfers_per_host, len(waiting))
+        together = Together(self.terms.check, width)
+        terms = evolve(self.terms, check=together.check)
+
+        def work(_: int) -> None:
+            lease = Lease(self.slots, terms.clock.now)
+            try:
+                while waiting:
+                    try:
+                        name, remote = waiting.popleft()
+                    except IndexError:  # another thread was faster
+                        return
+                    self._bring_one(terms, lease, name, remote, progress)
+            finally:
+                lease.release()
+
+        together.each(work, range(width))
+
+    def _bring_one(self, terms: Terms, lease: Lease, name: str, remote: RemoteFile, progress: Progress) -> None:
+        place = self.root / name
+        url = Url.parse(remote.url)
+        found = Download(terms, self.transfer, url, place, lease, progress, remote, durable=False).run()
+        leaf = leaf_of(place, found)
+        with self._lock:
+            self._leaves[name] = leaf
+        terms.disk.add_line(self._journal, [boot_id(), name, *leaf])
+
+    @property
+    def _journal(self) -> Path:
+        return self.root.with_suffix(".done")
+
+    def _take_up(self, entries: Entries, progress: Progress) -> None:
+        """Keep the files that an earlier try completed, if they are what is listed now; take the others away."""
+        known = self._noted()
+        for path in sorted(self.root.rglob("*"), reverse=True):
+            name = str(path.relative_to(self.root))
+            remote, leaf = entries.files.get(name), known.get(name)
+            if path.is_dir() and not path.is_symlink():
+                if not any(path.iterdir()):
+                    self.terms.disk.remove(path)
+            elif remote is not None and leaf is not None and _is_still(path, leaf, remote):
+                self._leaves[name] = leaf
+                progress.moved(leaf[0])
+                progress.file_done()
+            elif not path.name.startswith(".cc-"):
+                self.terms.disk.remove(path)
+
+    def _noted(self) -> dict[str, Leaf]:
+        """Return the files that were completed since the machine started: what was not flushed may be lost before."""
+        found: dict[str, Leaf] = {}
+        try:
+            lines = self._journal.read_bytes().splitlines()
+        except FileNotFoundError:
+            return found
+        for line in lines:
+            try:
+                boot, name, *leaf = json.loads(line)
+            except ValueError:
+                continue  # the last words of a killed process
+            if boot == boot_id() != "":
+                found[name] = leaf
+        return found
+
+    def _place(self) -> Copy:
+        if self.target.is_dir() and not self.target.is_symlink():
+            self.terms.disk.replace_tree(self.root, self.target)
+        elif self.target.exists():
+            raise StagingError("is a file, not a directory", subject=str(self.target))
+        else:
+            self.terms.disk.rename(self.root, self.target)
+        self.terms.disk.remove(self._journal)
+        found = self.target.stat()
+        size = sum(leaf[0] for leaf in self._leaves.values())
+        return Copy(
+            str(self.url), str(self.target), size, found.st_mtime_ns, found.st_ino, is_tree=True, files=self._leaves
+        )
+
+    def _folds_case(self) -> bool:
+        """Return True when the disk takes names that differ in case for one."""
+        self.terms.disk.make_folder(self.root)
+        return self.root.with_name(self.root.name.upper()).exists()
+
+
+def _is_still(path: Path, leaf: Leaf, remote: RemoteFile) -> bool:
+    found = path.stat(follow_symlinks=False)
+    book = Copy(remote.url, str(path), found.st_size, 0, 0, leaf[2], leaf[3])
+    return [found.st_size, found.st_mtime_ns] == leaf[:2] and book.is_of(remote)
