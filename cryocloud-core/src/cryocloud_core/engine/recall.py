@@ -14,6 +14,7 @@ from cryocloud_core.engine.commands import KeepCheckpoint
 from cryocloud_core.engine.pebble import Pebble, State
 from cryocloud_core.engine.rendezvous import MODULE
 from cryocloud_core.engine.splits import Region
+from cryocloud_core.errors import EngineError
 
 if TYPE_CHECKING:
     from cryocloud_core.engine.moves import Moves
@@ -68,5 +69,7 @@ def _restore(region: Region, checkpoint: Checkpoint) -> None:
     region.opened, region.stopping = checkpoint.opened, checkpoint.stopping
     region.folds_at, region.closes_at = checkpoint.folds_at, checkpoint.closes_at
     region.result, region.error = State(checkpoint.result), checkpoint.error
+    if checkpoint.columns.keys() != region.columns.keys() or checkpoint.opened > len(region.items):
+        raise EngineError(f"the checkpoint of the split at {checkpoint.split!r} is not one of this region")
     for name, kept in checkpoint.columns.items():
         region.columns[name].restore(kept)

@@ -13,6 +13,7 @@ from attrs import define, evolve, field, frozen
 from cryocloud_core.engine.checkpoints import Checkpoint, Numbers
 from cryocloud_core.engine.pebble import BADNESS, FAILURES, NodeRun, Scope, State, worst
 from cryocloud_core.engine.plan import RegionPlan
+from cryocloud_core.errors import EngineError
 from cryocloud_core.graph.workflow import Node
 from cryocloud_core.task import Staging, Stats, Task
 
@@ -87,9 +88,11 @@ class Column:
         }
 
     def restore(self, kept: dict[str, Any]) -> None:
-        """Take over what `kept` returned."""
+        """Take over what `kept` returned. Raises EngineError for one of another length."""
         self.values = kept["values"]
         self.machines, self.workers = _decoded(kept["machines"]), _decoded(kept["workers"])
+        if any(len(values) != self.length for values in (self.machines, self.workers, *self.values.values())):
+            raise EngineError(f"a column of {self.length} parts has other lengths in its checkpoint")
         self.runtime_s, self.cpu_time_s, self.max_memory_bytes = kept["stats"]
         self.results = {State(value) for value in kept["results"]}
 

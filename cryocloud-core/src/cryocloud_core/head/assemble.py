@@ -16,6 +16,7 @@ from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Event, PebbleCancelled
 from cryocloud_core.engine.gate import Gate
 from cryocloud_core.graph.workflow import Workflow
+from cryocloud_core.head import checkpoints
 from cryocloud_core.head.batch import Batch
 from cryocloud_core.head.contexts import Contexts, keys_the_engine_reads
 from cryocloud_core.head.counters import Counters
@@ -70,6 +71,8 @@ def assemble(
         each.note(batch)
     for aside in recovered.set_aside:
         quarantine(batch, aside.held, aside.story, 0.0)
+    for kept in recovered.checkpoints:
+        checkpoints.keep(batch, kept, ledger[kept.pebble])
     if settings.force_inputs:
         for name in given:
             batch.also("DELETE FROM arrivals WHERE workflow = ? AND run = 0", name)

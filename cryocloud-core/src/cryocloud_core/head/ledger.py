@@ -19,7 +19,7 @@ class Held:
     """One pebble: its workflow's name, its run, its input, and the number of the context it was born in.
 
     `earlier` maps a node's scope (`42.1/Wind`) to the start of the head in which its first attempt was
-    started, for pebbles that a restart took over.
+    started, for pebbles that a restart took over. `has_checkpoints`: the journal has some of it.
     """
 
     pebble: int
@@ -29,6 +29,7 @@ class Held:
     birth: int
     earlier: dict[str, int] | None = None
     owing: bool = False
+    has_checkpoints: bool = False
 
 
 class Ledger:

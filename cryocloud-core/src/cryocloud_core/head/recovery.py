@@ -1,34 +1,31 @@
 """Bringing back what was not finished: replay of the unfinished pebbles' events, nothing else.
 
 Laws: a replay meets the workflows and contexts it met before, and must start the same tasks; a pebble whose
-replay differs is set aside with its story and the others go on; finished pebbles cost nothing.
+replay differs is set aside with its story and the others go on; finished pebbles cost nothing, and folded regions no
+more than their checkpoint; one that does not fit is passed over and the pebble is walked.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
-from itertools import groupby
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
 from attrs import define, field, frozen
 
-from cryocloud_core.engine.commands import StartTask
+from cryocloud_core.engine.checkpoints import Checkpoint, without_parts
+from cryocloud_core.engine.commands import KeepCheckpoint, StartTask
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Event
 from cryocloud_core.errors import ReplayDiffers, StateError
 from cryocloud_core.graph.workflow import Workflow
+from cryocloud_core.head import checkpoints
 from cryocloud_core.head.contexts import Contexts
 from cryocloud_core.head.ledger import Held, Ledger, scope_of
 from cryocloud_core.head.wheel import tell
 from cryocloud_core.wire import from_data, from_json
 
-_EVENTS = """
-    SELECT e.pebble, e.start, e.context, e.body, e.started FROM pebbles AS p JOIN events AS e ON e.pebble = p.pebble
-    WHERE p.state IN ('open', 'owing') ORDER BY p.pebble, e.seq
-"""
-_PEBBLES = "SELECT pebble, workflow, run, input, state FROM pebbles WHERE state IN ('open', 'owing')"
+_PEBBLES = "SELECT pebble, workflow, run, input, state FROM pebbles WHERE state IN ('open', 'owing') ORDER BY pebble"
 
 
 @frozen
@@ -44,11 +41,14 @@ class SetAside:
 class Recovered:
     """What a replay found beside the pebbles that are in the engine again.
 
-    `elsewhere` counts unfinished pebbles of workflows that are not part of this run.
+    `elsewhere` counts unfinished pebbles of workflows that are not part of this run; `checkpoints` are those of regions
+    that were walked; `misfits` tell by pebble why checkpoints were passed over.
     """
 
     set_aside: list[SetAside] = field(factory=list)
     elsewhere: dict[str, int] = field(factory=dict)
+    checkpoints: list[KeepCheckpoint] = field(factory=list)
+    misfits: dict[int, str] = field(factory=dict)
 
 
 def stored_workflows(connection: sqlite3.Connection, names: Collection[str]) -> Iterator[tuple[str, Workflow]]:
@@ -74,27 +74,15 @@ def replay(
 ) -> Recovered:
     """Put every unfinished pebble of these workflows back into the engine and the ledger. Raises StateError."""
     recovered = Recovered()
-    pebbles = {}
-    for pebble, workflow, run, name, state in connection.execute(_PEBBLES):
+    meets = _Replay(connection, engine, contexts, recovered)
+    marked = checkpoints.pebbles_with(connection)
+    for pebble, workflow, run, name, state in connection.execute(_PEBBLES).fetchall():
         if workflow in names:
-            pebbles[pebble] = Held(pebble, workflow, run, name, 0, {}, state == "owing")
+            held = Held(pebble, workflow, run, name, 0, {}, state == "owing", pebble in marked)
+            if meets.pebble(held):
+                ledger.add(held)
         elif state == "open":
             recovered.elsewhere[workflow] = recovered.elsewhere.get(workflow, 0) + 1
-    meets = _Replay(engine, contexts)
-    rows = connection.execute(_EVENTS)
-    for pebble, events in groupby(rows, key=lambda row: row[0]):
-        held = pebbles.pop(pebble, None)
-        if held is None:
-            continue
-        try:
-            meets.pebble(held, events)
-        except Exception as error:  # noqa: BLE001 - what one pebble meets must not stop the others
-            recovered.set_aside.append(SetAside(held, tell(error, meets.told(pebble)), error))
-            engine.forget(pebble)
-        else:
-            ledger.add(held)
-    if pebbles:
-        raise StateError(f"the journal has no events of pebbles {sorted(pebbles)[:5]}: it is damaged")
     return recovered
 
 
@@ -102,31 +90,68 @@ def replay(
 class _Replay:
     """Applies stored events to an engine and compares what they start."""
 
+    connection: sqlite3.Connection
     engine: Engine
     contexts: Contexts
+    recovered: Recovered
 
-    def pebble(self, held: Held, events: Iterable[Any]) -> None:
-        """Replay one pebble's events. Raises ReplayDiffers, or whatever the engine raises."""
-        earlier: dict[str, int] = {}
-        held.earlier = earlier
-        for _, start, context, body, started in events:
-            if held.birth == 0:
+    def pebble(self, held: Held) -> bool:
+        """Replay one pebble; False when it had to be set aside. Raises StateError for one without events."""
+        taken = checkpoints.read(self.connection, held.pebble) if held.has_checkpoints else []
+        failed = self._try(held, taken)
+        if failed is not None and taken:
+            self.recovered.misfits[held.pebble] = failed.story
+            failed = self._try(held, [])
+        if failed is not None:
+            self.recovered.set_aside.append(failed)
+        elif held.birth == 0:
+            raise StateError(f"the journal has no events of pebble {held.pebble}: it is damaged")
+        return failed is None
+
+    def _try(self, held: Held, taken: Sequence[Checkpoint]) -> SetAside | None:
+        """Replay one pebble with these checkpoints; return what went wrong, the pebble is then not in the engine."""
+        try:
+            kept = self._pebble(held, taken)
+        except Exception as error:  # noqa: BLE001 - what one pebble meets must not stop the others
+            failed = SetAside(held, tell(error, self._told(held.pebble)), error)
+            self.engine.drop(held.pebble)
+            return failed
+        self.recovered.checkpoints.extend(kept)
+        return None
+
+    def _pebble(self, held: Held, taken: Sequence[Checkpoint]) -> list[KeepCheckpoint]:
+        """Return the checkpoints of regions that were walked. Raises ReplayDiffers, or whatever the engine raises."""
+        engine, pebble = self.engine, held.pebble
+        held.earlier = {}
+        kept: list[KeepCheckpoint] = []
+        due = 0
+        engine.recall(pebble, taken)
+        for number, start, context, body, started in checkpoints.rows(self.connection, pebble, taken):
+            if number == 0:
                 held.birth = context
+            elif number != due:
+                engine.pass_over(pebble, number)
+            due = number + 1
             event: Event = from_data(json.loads(body), Event)  # type: ignore[arg-type]
-            commands = self.engine.apply(event, self.contexts.number(context))
-            tasks = [command.task.id for command in commands if isinstance(command, StartTask)]
-            self._compare(event, tasks, started)
-            for task in tasks:
-                earlier.setdefault(scope_of(task), start)
+            tasks: list[str] = []
+            for command in engine.apply(event, self.contexts.number(context)):
+                if isinstance(command, StartTask):
+                    tasks.append(command.task.id)
+                    held.earlier.setdefault(scope_of(command.task.id), start)
+                elif isinstance(command, KeepCheckpoint):
+                    kept.append(command)
+            if tasks or started:
+                self._compare(event, tasks, without_parts(json.loads(started or "[]"), number, taken))
+        return kept
 
-    def told(self, pebble: int) -> str:
+    def _told(self, pebble: int) -> str:
         """Return the story of a pebble that may not have come far."""
         known = self.engine.pebbles.get(pebble)
         return known.told() if known is not None else "it is not open"
 
-    def _compare(self, event: Event, tasks: list[str], started: str | None) -> None:
-        if tasks != (json.loads(started) if started else []):
+    def _compare(self, event: Event, tasks: list[str], before: list[str]) -> None:
+        if tasks != before:
             raise ReplayDiffers(
                 f"pebble {event.pebble}: {type(event).__name__} at {event.at:.3f} started {tasks} in the replay, "
-                f"but {started or '[]'} before; its story: {self.told(event.pebble)}"
+                f"but {before} before; its story: {self._told(event.pebble)}"
             )

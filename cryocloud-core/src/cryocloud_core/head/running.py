@@ -219,6 +219,8 @@ class Running:
         self._performer.take_over(parts.engine.owed())
         for aside in parts.recovered.set_aside:
             self._story.set_aside(aside.held, aside.story, aside.error)
+        for pebble, why in parts.recovered.misfits.items():
+            self._telling.log("WARNING", f"all events were replayed, its checkpoint does not fit: {why}", pebble=pebble)
         self._wheel.turn(list(parts.decided))
         await parts.journal.commit(Batch())
         if self.state == "starting":

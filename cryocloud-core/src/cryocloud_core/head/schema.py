@@ -15,12 +15,20 @@ from typing import Final
 from cryocloud_core.errors import StateError
 from cryocloud_core.head.database import unusable
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 #: since format 2: results that may be used again, with their machine, worker, outputs and file sizes in `body`
 _CACHED: Final = (
     "CREATE TABLE cached (key TEXT PRIMARY KEY, at REAL NOT NULL, expires_at REAL, body TEXT NOT NULL)",
     "CREATE INDEX cached_until ON cached (expires_at) WHERE expires_at IS NOT NULL",
+)
+
+#: since format 3: what stands for folded regions in a replay, in the engine's `format` of that time; `closes_at` is the
+#: number of the pebble's event after which nothing of the region was left
+_CHECKPOINTS: Final = (
+    """CREATE TABLE checkpoints (
+    pebble INTEGER, closes_at INTEGER, format INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (pebble, closes_at)
+)""",
 )
 
 TABLES: Final = """
@@ -117,7 +125,7 @@ END;
 """
 
 #: version -> the statements that lead from it to the next one
-MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {1: _CACHED}
+MIGRATIONS: Final[Mapping[int, Sequence[str]]] = {1: _CACHED, 2: _CHECKPOINTS}
 
 
 def prepare(
@@ -130,7 +138,7 @@ def prepare(
     try:
         found = _version_of(connection)
         if found == 0:
-            _run(connection, [*_statements(TABLES), *_CACHED, _mark(version)])
+            _run(connection, [*_statements(TABLES), *_CACHED, *_CHECKPOINTS, _mark(version)])
         elif found > version:
             raise StateError(
                 f"the journal was written by a newer CryoCloud (format {found}, this one knows {version})",

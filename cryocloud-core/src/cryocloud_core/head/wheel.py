@@ -13,10 +13,11 @@ from collections.abc import Callable
 
 from attrs import evolve, frozen
 
-from cryocloud_core.engine.commands import CancelTask, Command, FinishPebble, NodeSettled, StartTask
+from cryocloud_core.engine.commands import CancelTask, Command, FinishPebble, KeepCheckpoint, NodeSettled, StartTask
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Event, PebbleArrived, TaskEnded
 from cryocloud_core.errors import EngineError
+from cryocloud_core.head import checkpoints
 from cryocloud_core.head.batch import Arrival, Batch
 from cryocloud_core.head.blobs import may_hold_blobs, take_out
 from cryocloud_core.head.contexts import Contexts
@@ -172,8 +173,12 @@ class Wheel:
                 finished = True
                 state = "owing" if command.owing else "closed"
                 batch.finished(held.pebble, state, command.result, command.error, event.at)
+            elif isinstance(command, KeepCheckpoint) and not left:
+                checkpoints.keep(batch, command, held)
         if left and not finished:
             batch.finished(held.pebble, "closed", None, None, None)
+        if left:
+            checkpoints.forget(batch, held)
 
     def _set_aside(self, event: Event, error: Exception, batch: Batch) -> Done:
         """Quarantine the pebble: kept in the journal with its story, no longer in the engine."""
@@ -209,4 +214,5 @@ def tell(error: Exception, told: str) -> str:
 def quarantine(batch: Batch, held: Held, story: str, at: float) -> None:
     """Add to the batch that a pebble is set aside."""
     batch.finished(held.pebble, "quarantined", "error", story, at)
+    checkpoints.forget(batch, held)
     batch.failed(held.pebble, held.run, "", "quarantined", story)

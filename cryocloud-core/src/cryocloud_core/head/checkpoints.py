@@ -1,0 +1,77 @@
+"""Checkpoints of folded regions in the journal: kept with their event, taken by the next start, gone with their pebble.
+
+Laws: a checkpoint spares time and nothing else: one that cannot be read, or that this engine does not know, is passed
+over and the events are walked; a region that is walked in no time gets none.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from cryocloud_core.engine.checkpoints import FORMAT, Checkpoint, walked
+from cryocloud_core.engine.commands import KeepCheckpoint
+from cryocloud_core.errors import WireError
+from cryocloud_core.head.batch import Batch
+from cryocloud_core.head.ledger import Held
+from cryocloud_core.wire import from_data, to_data
+
+#: events a checkpoint must spare: fewer are walked in the time it takes to keep one
+WORTH: Final = 100
+
+_KEEP: Final = "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, ?)"
+_FORGET: Final = "DELETE FROM checkpoints WHERE pebble = ?"
+_READ: Final = "SELECT body FROM checkpoints WHERE pebble = ? AND format = ? ORDER BY closes_at"
+_NUMBERED: Final = "SELECT seq FROM events WHERE pebble = ? ORDER BY seq"
+_ALL: Final = "SELECT start, context, body, started FROM events WHERE pebble = ? ORDER BY seq"
+_SOME: Final = "SELECT start, context, body, started FROM events WHERE pebble = ? AND seq BETWEEN ? AND ? ORDER BY seq"
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False).encode
+
+#: number within the pebble, then start, context, body and started tasks
+Row = tuple[int, int, int, str, str | None]
+
+
+def keep(batch: Batch, command: KeepCheckpoint, held: Held) -> None:
+    """Add a checkpoint to the commit of its event, if it is worth it."""
+    checkpoint = command.checkpoint
+    if checkpoint.spared >= WORTH:
+        held.has_checkpoints = True
+        batch.also(_KEEP, command.pebble, checkpoint.closes_at, FORMAT, _encode(to_data(checkpoint)))
+
+
+def forget(batch: Batch, held: Held) -> None:
+    """Let a pebble that leaves take its checkpoints with it."""
+    if held.has_checkpoints:
+        held.has_checkpoints = False
+        batch.also(_FORGET, held.pebble)
+
+
+def pebbles_with(connection: sqlite3.Connection) -> set[int]:
+    """Return the pebbles that have checkpoints."""
+    return {row[0] for row in connection.execute("SELECT DISTINCT pebble FROM checkpoints")}
+
+
+def read(connection: sqlite3.Connection, pebble: int) -> list[Checkpoint]:
+    """Return the checkpoints of a pebble that can be taken."""
+    found = []
+    for (body,) in connection.execute(_READ, (pebble, FORMAT)):
+        try:
+            found.append(from_data(json.loads(body), Checkpoint))
+        except (ValueError, WireError):
+            # Its region is walked.
+            continue
+    return found
+
+
+def rows(connection: sqlite3.Connection, pebble: int, checkpoints: Sequence[Checkpoint]) -> Iterator[Row]:
+    """Yield a pebble's events in order, without those that checkpoints stand for."""
+    if not checkpoints:
+        for number, row in enumerate(connection.execute(_ALL, (pebble,))):
+            yield number, *row
+        return
+    seqs = [row[0] for row in connection.execute(_NUMBERED, (pebble,))]
+    for numbers in walked(checkpoints, len(seqs)):
+        found: Iterator[Any] = connection.execute(_SOME, (pebble, seqs[numbers.start], seqs[numbers.stop - 1]))
+        yield from ((number, *row) for number, row in zip(numbers, found, strict=True))
