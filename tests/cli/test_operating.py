@@ -181,7 +181,7 @@ def test_a_list_of_hostile_pebbles_fits_its_width(width: int) -> None:
     rows = tuple(
         PebbleRow(number, HOSTILE, "In", "closed", "error", HOSTILE * 3, NOON, NOON + 1, 1) for number in range(9)
     )
-    for line in list_lines(Listed(rows, 0, 9, 9), {}, width, runs=True):
+    for line in list_lines(Listed(rows, 0, 9, 8, 1), {}, width, runs=True):
         assert cells(line) <= width
         assert line.isprintable()
 
@@ -275,12 +275,14 @@ def test_what_is_due_tells_the_time_that_is_left() -> None:
 
 
 def test_explain_wants_one_pebble_that_is_known(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """No number, two, one that is not there: a line that says what to do."""
+    """No number, two: a wrong command line; one that is not there is exit 1, as wherever a pebble is named."""
     state_dir(root / "coast", "coast")
 
-    for words, said in ((["coast"], "name one pebble"), (["1", "2"], "name one pebble"), (["9"], "has pebbles 1 to 3")):
+    for words, said in ((["coast"], "name one pebble"), (["1", "2"], "name one pebble")):
         assert invoke(["explain", *words]) == 2
         assert said in capsys.readouterr().err
+    assert invoke(["explain", "9"]) == 1
+    assert capsys.readouterr().err.startswith("pebble 9: is not in the journal, which has pebbles 1 to 3")
 
 
 # --- cancel, retry, stop, drain -----------------------------------------------------------------------

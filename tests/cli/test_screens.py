@@ -11,7 +11,8 @@ import attrs
 import pytest
 from rich.console import Console
 
-from cryocloud_core.cli.json_lines import JsonScreen
+from cryocloud_core.cli.json_lines import JsonScreen, line_of_counts
+from cryocloud_core.cli.layout import title
 from cryocloud_core.cli.lines import LONG_S, LineScreen, Waits, line_of, summary
 from cryocloud_core.cli.live import LiveScreen
 from cryocloud_core.cli.spout import Spout
@@ -138,6 +139,19 @@ def test_the_live_picture_is_drawn_and_replaced(busy: RunView, hostile: RunView)
     assert "\x1b]0;" not in drawn
     assert drawn.rstrip().endswith("the end [red]")
     assert "7 open, 12 done (1 failed)" in drawn
+
+
+def test_the_summary_tells_apart_what_failed_what_was_cancelled_and_what_is_older(busy: RunView) -> None:
+    """Each only where there is any; the earlier ones are told at the end alone."""
+    view = attrs.evolve(busy, pebbles_open=0, pebbles_done=12, pebbles_failed=0, at=busy.started_at + 61)
+    mixed = attrs.evolve(view, pebbles_failed=1, pebbles_cancelled=2, pebbles_earlier=5)
+
+    assert summary(view) == "12 pebbles done in 1:01"
+    assert summary(attrs.evolve(view, pebbles_cancelled=2)) == "12 pebbles done (2 cancelled) in 1:01"
+    assert summary(mixed) == "12 pebbles done (1 failed, 2 cancelled, 5 before this start) in 1:01"
+    assert "0 open, 12 done (1 failed, 2 cancelled)" in "".join(text for text, _ in title(mixed, 200))
+    counts = json.loads(line_of_counts(mixed))
+    assert [counts[f"pebbles_{what}"] for what in ("failed", "cancelled", "earlier")] == [1, 2, 5]
 
 
 def test_a_run_that_never_started_leaves_the_terminal_alone() -> None:

@@ -117,6 +117,30 @@ def changed(flow: Workflow, **nodes: Any) -> Workflow:
     return evolve(flow, nodes={k: v for k, v in {**flow.nodes, **nodes}.items() if v is not None})
 
 
+def test_a_run_that_goes_on_counts_what_was_done_before_and_tells_how_much(tmp_path: Path) -> None:
+    """One of three was done before the stop, one was given up, the third ends now."""
+
+    async def work(task: Task) -> None:
+        if task.pebble > 1:
+            await asyncio.sleep(60)
+
+    async def run() -> None:
+        head = make_head(chain(1), tmp_path, Desk(work), {"In": Feed([{"n": 1}] * 3)}, grace_s=0)
+        running = asyncio.create_task(head.run())
+        await until(lambda: head.view().pebbles_done == 1 and len(head.view().active) == 2)
+        head.cancel(2)
+        await until(lambda: head.view().pebbles_done == 2)
+        assert head.view().pebbles_earlier == 0
+        head.suspend(signal.SIGINT)
+        await running
+
+    asyncio.run(run())
+    code, _, head, _ = again(tmp_path, chain(1))
+    view = head.view()
+    assert (view.pebbles_done, view.pebbles_failed, view.pebbles_cancelled, view.pebbles_earlier) == (3, 0, 1, 2)
+    assert code == 1
+
+
 def test_a_changed_workflow_is_refused_saying_what_differs(tmp_path: Path) -> None:
     """Nodes that are new, gone or different are named, with what can be done; nothing is changed."""
     flow = chain(3)

@@ -12,7 +12,7 @@ import pytest
 from attrs import evolve
 from desk import Config, Desk, Feed, chain, make_head, node, nothing
 
-from cryocloud_core.errors import StateError, UsageError
+from cryocloud_core.errors import PebbleNotFound, StateError
 from cryocloud_core.graph.condition import Compare, Condition, Text, Value
 from cryocloud_core.graph.refs import Argument, ConfigRef, OptionRef, OutputRef
 from cryocloud_core.graph.workflow import Option, Workflow
@@ -111,10 +111,10 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert not (tmp_path / "journal.db").exists()
 
     assert run(chain(1), tmp_path, infos=()) == 0
-    with pytest.raises(UsageError, match="no pebble has arrived yet"):
+    with pytest.raises(PebbleNotFound, match="no pebble has arrived yet"):
         retell(tmp_path, 1)
     assert run(chain(1), tmp_path) == 0
-    with pytest.raises(UsageError, match="which has pebbles 1 to 1"):
+    with pytest.raises(PebbleNotFound, match="which has pebbles 1 to 1"):
         retell(tmp_path, 7)
 
     with closing(sqlite3.connect(tmp_path / "journal.db")) as connection, connection:

@@ -135,14 +135,19 @@ def test_cancel_retry_and_drain_steer_a_run(place: Place) -> None:
     place.until(lambda: place.trace().count("begin Hold 1") == 2, "two steps never began")
 
     assert cc(place, "cancel", 1).out == "given up: pebble 1\n"
-    place.until(lambda: "1 open, 1 done, 1 of them failed" in cc(place, "pebbles").out, "pebble 1 did not end")
+    sums = "1 open, 1 done, 0 of them failed, 1 cancelled"
+    place.until(lambda: sums in cc(place, "pebbles").out, "pebble 1 did not end")
     assert "Hold (step): cancelled" in explained(place, 1, "Hold")
     assert cc(place, "retry", 1).out == "pebble 1 goes again as pebble 3\n"
-    assert cc(place, "cancel", 1, 99).status == 1
+    for command in (("cancel", 1, 99), ("retry", 99), ("explain", 99)):
+        assert cc(place, *command).status == 1
+    assert cc(place, "pebbles", "--failed", "--json").out == ""
     assert "a retry of pebble 1" in cc(place, "explain", 3).out
     assert cc(place, "drain").out == "draining: 2 open pebbles to finish\n"
     place.allow("Hold")
-    assert started.end().status == 1
+    ended = started.end()
+    assert ended.status == 1
+    assert any(line.startswith("3 pebbles done (1 cancelled) in ") for line in ended.lines)
 
     listed = [json.loads(line) for line in cc(place, "pebbles", "--all", "--json").out.splitlines()]
     assert [(row["pebble"], row["result"], row["retry_of"]) for row in listed] == [
@@ -162,9 +167,12 @@ def test_drain_can_wait_and_ends_as_the_run_does(place: Place) -> None:
 
     late = cc(place, "drain", "--timeout", "0.1")
     assert (late.status, late.err) == (124, "it has not ended within 0.1 s, and goes on to\n")
+    draining = place.other("drain", "--wait", "--timeout", "20")
+    draining.await_line("draining: 1 open pebble to finish")
     place.allow("Hold")
-    ended = cc(place, "drain", "--wait", "--timeout", "20")
-    assert (ended.status, ended.err) == (1, "ended: 1 pebble done (1 failed: cryocloud pebbles --failed)\n")
+    ended = draining.end()
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == "ended: 1 pebble done (1 failed); cryocloud pebbles --failed lists what failed\n"
     # The one input that was cut short starts again; nothing is left over.
     again = place.start(workflow(place, feed(1, stay=True), step("Hold")))
     assert started.end().status == 1

@@ -23,6 +23,7 @@
     │   │       ├── RemoteFileMissing   there is nothing of that name
     │   │       └── RemoteFileChanged   it is no longer the file that was begun with
     │   └── ReturnValueError       process_task returned something that is no result
+    ├── PebbleNotFound             exit 1: the journal knows no pebble of that number
     ├── EngineError                a law of the engine was broken; tells the pebble's story
     │   ├── TransitionError        the state table has no such transition
     │   └── ReplayDiffers          a replay started other tasks than the journal says
@@ -161,6 +162,10 @@ class RemoteFileChanged(TransferError):
 
 class ReturnValueError(TaskError):
     """`process_task` returned something that is no result."""
+
+
+class PebbleNotFound(CryoCloudError):
+    """The journal knows no pebble of that number: none has come so far, or it was forgotten."""
 
 
 class EngineError(CryoCloudError):

@@ -46,7 +46,7 @@ class Live:
 
 
 def show_story(flags: Mapping[str, Any]) -> int:
-    """Print the story and return the exit code. Raises UsageError, StateError, DocumentError."""
+    """Print the story and return the exit code. Raises UsageError, PebbleNotFound, StateError, DocumentError."""
     ids, run = ids_and_run(flags["words"], flags["state_dir"])
     if len(ids) != 1:
         raise UsageError("name one pebble by its number", remedy="cryocloud pebbles lists them")

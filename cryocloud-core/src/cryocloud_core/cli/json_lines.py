@@ -34,7 +34,9 @@ _COUNTS = {
     "state": "text: `starting`, `running`, `suspending`, `stopped` or `paused: <why>`",
     "pebbles_open": "whole number",
     "pebbles_done": "whole number",
-    "pebbles_failed": "whole number",
+    "pebbles_failed": "whole number: of those done, error, timeout or set aside",
+    "pebbles_cancelled": "whole number: of those done, given up",
+    "pebbles_earlier": "whole number: of those done, before this start of a run that goes on",
     "tasks_per_s": "number",
     "nodes": "list of objects: `workflow`, `name`, `module`, `pending`, `processing`, `completed`, `failed`, `skipped`",
 }
@@ -94,7 +96,7 @@ def line_of_wait(wait: Wait, at: float) -> str:
 
 def line_of_counts(view: RunView) -> str:
     """Return the counters of a run as one line of JSON."""
-    keys = ("state", "pebbles_open", "pebbles_done", "pebbles_failed", "tasks_per_s")
+    keys = [key for key in _COUNTS if key != "nodes"]
     nodes = [attrs.asdict(node) for node in view.nodes]
     return _text("counts", view.at, **{key: getattr(view, key) for key in keys}, nodes=nodes)
 

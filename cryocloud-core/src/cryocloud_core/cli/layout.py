@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
+from cryocloud_core.cli.lines import of_those
 from cryocloud_core.cli.text import cells, count, cut, duration, first_line, fit, plain, rate
 from cryocloud_core.head.view import BlockedView, NodeView, RunView, TaskView
 from cryocloud_core.sdk.observed import LogRecord
@@ -108,10 +109,9 @@ def heading(name: str, width: int) -> Line:
 def title(view: RunView, width: int) -> Line:
     """Return the first line: what runs, in which state, since when, how much and how fast."""
     name = plain(", ".join(view.workflows)) or "no workflow"
-    failed = f" ({count(view.pebbles_failed)} failed)" if view.pebbles_failed else ""
     facts = [
         duration(view.at - view.started_at),
-        f"{count(view.pebbles_open)} open, {count(view.pebbles_done)} done{failed}",
+        f"{count(view.pebbles_open)} open, {count(view.pebbles_done)} done{of_those(view)}",
         rate(view.tasks_per_s),
     ]
     state = plain(view.state)

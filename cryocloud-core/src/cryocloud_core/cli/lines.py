@@ -93,11 +93,19 @@ def line_of_stop(view: RunView) -> str:
 
 def summary(view: RunView) -> str:
     """Return the one line that says what a run came to."""
-    failed = f" ({count(view.pebbles_failed)} failed)" if view.pebbles_failed else ""
     waiting = f", {count(view.pebbles_open)} open" if view.pebbles_open else ""
     plural = "" if view.pebbles_done == 1 else "s"
     took = duration(view.at - view.started_at)
-    return f"{count(view.pebbles_done)} pebble{plural} done{failed}{waiting} in {took}"
+    return f"{count(view.pebbles_done)} pebble{plural} done{of_those(view, earlier=True)}{waiting} in {took}"
+
+
+def of_those(view: RunView, *, earlier: bool = False) -> str:
+    """Return in brackets what became of the pebbles done, and perhaps how many of them are earlier ones."""
+    counts = [(view.pebbles_failed, "failed"), (view.pebbles_cancelled, "cancelled")]
+    if earlier:
+        counts.append((view.pebbles_earlier, "before this start"))
+    told = ", ".join(f"{count(number)} {what}" for number, what in counts if number)
+    return f" ({told})" if told else ""
 
 
 class LineScreen:

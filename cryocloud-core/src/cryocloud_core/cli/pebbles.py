@@ -18,7 +18,9 @@ def pebbles(
     workflow: Word = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="Every pebble that is known.")] = False,
-    failed: Annotated[bool, typer.Option("--failed", help="Those that did not succeed.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Those that failed or timed out, not those that were cancelled.")
+    ] = False,
     only_open: Annotated[bool, typer.Option("--open", help="Those in flight.")] = False,
     lines: Annotated[int | None, typer.Option("-n", "--lines", metavar="N", min=1, help="At most so many; 50.")] = None,
     json: flags.Json = False,

@@ -66,7 +66,8 @@ def lines_of(listed: Listed, at: At, width: int, *, runs: bool, now: float | Non
     if rows:
         yield from table(head, rows, width)
     waiting = "" if runs or not listed.open else "; no head runs, the next start goes on with them"
-    yield f"{listed.open} open, {listed.done} done, {listed.failed} of them failed{waiting}"
+    cancelled = f", {listed.cancelled} cancelled" if listed.cancelled else ""
+    yield f"{listed.open} open, {listed.done} done, {listed.failed} of them failed{cancelled}{waiting}"
 
 
 def _cells(row: PebbleRow, at: dict[str, Any], now: float, *, several: bool) -> tuple[str, ...]:

@@ -98,12 +98,12 @@ def _code(found: CameTo, how: str) -> int:
 
 
 def _ended(found: CameTo, how: str) -> str:
-    done = f"{found.done} pebble{'' if found.done == 1 else 's'} done"
-    failed = f" ({found.failed} failed: cryocloud pebbles --failed)" if found.failed else ""
-    if found.exit_code is not None:
-        return f"ended: {done}{failed}"
-    early = "" if how == "stop" else " before all had ended"
-    return f"stopped{early}: {done}{failed}, the next start goes on"
+    counts = ((found.failed, "failed"), (found.cancelled, "cancelled"))
+    told = ", ".join(f"{number} {what}" for number, what in counts if number)
+    done = f"{found.done} pebble{'' if found.done == 1 else 's'} done{f' ({told})' if told else ''}"
+    if found.exit_code is None:
+        return f"stopped{'' if how == 'stop' else ' before all had ended'}: {done}, the next start goes on"
+    return f"ended: {done}{'; cryocloud pebbles --failed lists what failed' if found.failed else ''}"
 
 
 def _tell_end(answer: Mapping[str, Any]) -> None:

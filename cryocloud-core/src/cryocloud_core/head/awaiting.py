@@ -7,6 +7,7 @@ meanwhile is not waited for.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from cryocloud_core.errors import CryoCloudError
 from cryocloud_core.head.asking import ask
 from cryocloud_core.head.lock import is_locked
 from cryocloud_core.head.reading import open_journal
+from cryocloud_core.head.results import GIVEN_UP
 
 #: seconds between two looks: first, and at most
 _FIRST_S: Final = 0.05
@@ -26,7 +28,7 @@ _ANSWER_S: Final = 5.0
 
 _RUNS: Final = "SELECT max(run) FROM runs WHERE workflow = ?"
 _ENDED: Final = "SELECT exit_code FROM runs WHERE run = ? AND ended_at IS NOT NULL"
-_COUNT: Final = "SELECT count(*), coalesce(sum(result <> 'success'), 0) FROM pebbles WHERE run = ? AND result <> ''"
+_COUNT: Final = "SELECT result, count(*) FROM pebbles WHERE run = ? AND result <> '' GROUP BY result"
 
 
 @frozen
@@ -46,6 +48,7 @@ class CameTo:
     exit_code: int | None
     done: int
     failed: int
+    cancelled: int
 
 
 def head_of(directory: Path) -> OneHead | None:
@@ -76,15 +79,16 @@ def wait_for_end(head: OneHead, within_s: float | None) -> bool:
 def came_to(head: OneHead) -> CameTo:
     """Return what the runs of a head that has ended came to. Raises StateError."""
     codes: list[int | None] = []
-    done = failed = 0
+    counts: Counter[str] = Counter()
     with closing(open_journal(head.directory)) as connection:
         for number in head.runs:
             row = connection.execute(_ENDED, (number,)).fetchone()
             codes.append(None if row is None else row[0])
-            counted: tuple[int, int] = connection.execute(_COUNT, (number,)).fetchone()
-            done, failed = done + counted[0], failed + counted[1]
+            counts.update(dict(connection.execute(_COUNT, (number,))))
     ended = [code for code in codes if code is not None]
-    return CameTo(max(ended, default=0) if len(ended) == len(codes) else None, done, failed)
+    code = max(ended, default=0) if len(ended) == len(codes) else None
+    cancelled = sum(counts[result] for result in GIVEN_UP)
+    return CameTo(code, counts.total(), counts.total() - counts["success"] - cancelled, cancelled)
 
 
 def _is_there(head: OneHead) -> bool:

@@ -109,6 +109,8 @@ class Head:
             pebbles_open=parts.ledger.open,
             pebbles_done=parts.results.done,
             pebbles_failed=parts.results.failed,
+            pebbles_cancelled=parts.results.cancelled,
+            pebbles_earlier=parts.results.earlier,
             tasks_per_s=parts.counters.rate(),
             log=tuple(telling.ring),
         )

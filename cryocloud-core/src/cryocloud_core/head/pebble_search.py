@@ -17,12 +17,14 @@ from cryocloud_core.head.database import unusable
 from cryocloud_core.head.journal import JOURNAL_FILE
 from cryocloud_core.head.reading import open_journal
 from cryocloud_core.head.repeating import repeated_by
+from cryocloud_core.head.results import GIVEN_UP
 
 _COLUMNS: Final = "pebble, workflow, input, run, state, result, error, arrived_at, finished_at"
 #: `owing` pebbles are closed: their result is told, only a machine is still to be cleaned
 _OPEN: Final = "state = 'open'"
 _CLOSED: Final = "state <> 'open'"
-_FAILED: Final = "state = 'quarantined' OR (state <> 'open' AND result <> 'success')"
+_GIVEN_UP: Final = f"state <> 'open' AND result IN ({', '.join(map(repr, GIVEN_UP))})"
+_FAILED: Final = f"state = 'quarantined' OR (state <> 'open' AND result <> 'success' AND NOT ({_GIVEN_UP}))"
 
 
 @frozen
@@ -48,6 +50,7 @@ class Listed:
     open: int
     done: int
     failed: int
+    cancelled: int
 
 
 def names_in(directory: Path) -> tuple[str, ...]:
@@ -71,7 +74,7 @@ def list_pebbles(directory: Path, *, which: str, workflow: str | None, most: int
                 rest = {"failed": _FAILED, "all": "1", "": _CLOSED}[which]
                 left = limit if limit < 0 else limit - len(found)
                 found += _select(connection, rest, workflow, "DESC", left)
-            counts = [_count(connection, condition, workflow) for condition in (_OPEN, _CLOSED, _FAILED)]
+            counts = [_count(connection, condition, workflow) for condition in (_OPEN, _CLOSED, _FAILED, _GIVEN_UP)]
         except sqlite3.Error as error:
             raise unusable(directory / JOURNAL_FILE, error) from error
     return Listed(tuple(sorted(found, key=lambda row: row.pebble)), *counts)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryocloud_core.engine.events import Event, PebbleArrived
-from cryocloud_core.errors import StateError, UsageError
+from cryocloud_core.errors import PebbleNotFound, StateError
 from cryocloud_core.head.batch import Arrival
 from cryocloud_core.head.blobs import Blobs
 from cryocloud_core.head.database import unusable
@@ -29,12 +29,12 @@ _FIND: Final = """
 
 
 def arrival_of(directory: Path, pebble: int) -> Arrival:
-    """Return a pebble as it arrived. Raises UsageError for one that is not in the journal, StateError."""
+    """Return a pebble as it arrived. Raises PebbleNotFound, StateError."""
     with closing(open_journal(directory)) as connection:
         try:
             row = connection.execute(_FIND, (pebble,)).fetchone()
             if row is None:
-                raise UsageError(not_here(connection), subject=f"pebble {pebble}")
+                raise PebbleNotFound(not_here(connection), subject=f"pebble {pebble}")
             workflow, run, body = row
             event: Event = from_data(json.loads(body), Event)  # type: ignore[arg-type]
             if not isinstance(event, PebbleArrived):

@@ -1,7 +1,7 @@
 """What a run came to: pebbles by result, the nodes that failed, the exit code and the last lines.
 
 Laws: counts are exact, the list of failures is bounded and says what it leaves out; a run that goes on
-counts what it came to before.
+counts what it came to before, and how much of it that is; what somebody gave up is no failure, but no success either.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from cryocloud_core.head.runs import Run
 from cryocloud_core.head.view import FailureView
 
+#: results of pebbles that somebody gave up
+GIVEN_UP = ("cancelled", "dropped", "abandoned")
 #: failures that are told one by one
 MOST_FAILURES = 500
 
@@ -23,6 +25,9 @@ class Results:
     def __init__(self) -> None:
         self.done = 0
         self.failed = 0
+        self.cancelled = 0
+        #: of those done: before this start
+        self.earlier = 0
         self.failures: list[FailureView] = []
         self.more_failures = 0
         self._runs: set[int] = set()
@@ -33,12 +38,12 @@ class Results:
         runs = list(runs)
         self._runs.update(run.number for run in runs)
         for run in (each.number for each in runs if each.continued):
-            done, failed = connection.execute(
-                "SELECT count(*), coalesce(sum(result <> 'success'), 0) FROM pebbles WHERE run = ? AND result <> ''",
-                (run,),
-            ).fetchone()
-            self.done += done
-            self.failed += failed
+            counts = connection.execute(
+                "SELECT result, count(*) FROM pebbles WHERE run = ? AND result <> '' GROUP BY result", (run,)
+            )
+            for result, count in counts:
+                self._count(result, count)
+                self.earlier += count
             query = "SELECT pebble, node, result, error FROM failures WHERE run = ? ORDER BY rowid"
             for row in connection.execute(query, (run,)):
                 self.failure(run, *row)
@@ -59,8 +64,14 @@ class Results:
     def closed(self, run: int, result: str) -> None:
         """A pebble was closed with this result."""
         if run in self._runs:
-            self.done += 1
-            self.failed += result != "success"
+            self._count(result, 1)
+
+    def _count(self, result: str, count: int) -> None:
+        self.done += count
+        if result in GIVEN_UP:
+            self.cancelled += count
+        elif result != "success":
+            self.failed += count
 
     def exit_code(self, *, signum: signal.Signals | None, complete: bool, input_failed: int) -> int:
         """Return the process's exit code: 0, 1, 3, or 128 + signal for a run that was stopped."""
@@ -68,7 +79,7 @@ class Results:
             return input_failed
         if signum is not None and not complete:
             return 128 + signum
-        return 1 if self.failed else 0
+        return 1 if self.failed or self.cancelled else 0
 
     def lines(self) -> tuple[str, ...]:
         """Return one line for each failed node: pebble, node, result, first line of the error."""

@@ -19,7 +19,7 @@ from cryocloud_core.engine.chronicle import Chronicle, Keeping
 from cryocloud_core.engine.events import Context, Event, PebbleArrived, WorkflowReplaced
 from cryocloud_core.engine.explain import PebbleTold, RunTold, explain
 from cryocloud_core.engine.pebble import Pebble
-from cryocloud_core.errors import StateError, UsageError
+from cryocloud_core.errors import PebbleNotFound, StateError
 from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.database import unusable
 from cryocloud_core.head.journal import JOURNAL_FILE
@@ -49,7 +49,7 @@ class Story:
 
 
 def retell(directory: Path, pebble: int) -> Story:
-    """Return the story of a pebble. Raises StateError, UsageError for one that is not in the journal."""
+    """Return the story of a pebble. Raises StateError, PebbleNotFound."""
     with closing(open_journal(directory)) as connection:
         try:
             return _retell(connection, pebble)
@@ -60,7 +60,7 @@ def retell(directory: Path, pebble: int) -> Story:
 def _retell(connection: sqlite3.Connection, pebble: int) -> Story:
     row = connection.execute(_PEBBLE, (pebble,)).fetchone()
     if row is None:
-        raise UsageError(not_here(connection), subject=f"pebble {pebble}")
+        raise PebbleNotFound(not_here(connection), subject=f"pebble {pebble}")
     state, result, error, finished_at, workflow, source, run = row
     replay = _Replay(connection)
     broken = replay.pebble(pebble)

@@ -13,7 +13,10 @@ from cryocloud_core.sdk.observed import LogRecord
 
 @frozen
 class NodeView:
-    """One node's counters over all pebbles; `pending` tasks are not begun, `skipped` counts blocked ones too."""
+    """One node's counters over all pebbles.
+
+    `pending` tasks are not begun; `skipped` counts the blocked and the cancelled ones too.
+    """
 
     workflow: str
     name: str
@@ -60,7 +63,11 @@ class FailureView:
 
 @frozen
 class RunView:
-    """A run at one moment. `state` is `starting running draining suspending stopped` or `paused: <why>`."""
+    """A run at one moment. `state` is `starting running draining suspending stopped` or `paused: <why>`.
+
+    Of the pebbles done some `failed` (error, timeout, set aside), some were `cancelled` (or dropped, abandoned), and
+    `earlier` counts those that were done before this start of a run that goes on.
+    """
 
     workflows: tuple[str, ...]
     state: str
@@ -74,3 +81,5 @@ class RunView:
     pebbles_failed: int = 0
     tasks_per_s: float = 0.0
     log: tuple[LogRecord, ...] = ()
+    pebbles_cancelled: int = 0
+    pebbles_earlier: int = 0

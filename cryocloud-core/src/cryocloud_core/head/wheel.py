@@ -26,8 +26,8 @@ from cryocloud_core.head.ledger import Held, Ledger
 from cryocloud_core.task import Failed
 from cryocloud_core.wire import to_data
 
-#: which counter the end of a node goes to: 0 completed, 1 failed, 2 skipped
-COUNTER_OF = {"success": 0, "error": 1, "timeout": 1, "cancelled": 1, "skipped": 2, "blocked": 2}
+#: which counter the end of a node goes to: 0 completed, 1 failed, 2 skipped; to cancel is no failure
+COUNTER_OF = {"success": 0, "error": 1, "timeout": 1, "cancelled": 2, "skipped": 2, "blocked": 2}
 #: states of nodes that are told one by one when a run ends
 TOLD_STATES = frozenset({"error", "timeout", "cancelled"})
 #: seconds between two looks at the configuration files
