@@ -35,6 +35,8 @@ class Books:
         folder = self.root / name
         if not folder.is_dir():
             with told(folder):
+                self.tempdir.mkdir(parents=True, exist_ok=True)
+                self.root.mkdir(mode=0o700, exist_ok=True)
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._judge_root()
         return folder

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class Copy:
     """What we fetched: from where, to where, how it looked here then, and what the other side said of it.
 
     `files` has a Leaf by name for a tree, whose own size is that of all its files; `belongs` has the bytes of each path
-    that was made of the copy.
+    that was made of the copy, `outdated` of each that was made of an earlier version.
     """
 
     url: str
@@ -43,6 +44,7 @@ class Copy:
     is_tree: bool = False
     files: dict[str, Any] = field(factory=dict)
     belongs: dict[str, int] = field(factory=dict)
+    outdated: dict[str, int] = field(factory=dict)
 
     @classmethod
     def of(cls, url: str, target: Path, remote: RemoteFile) -> Copy:
@@ -54,6 +56,11 @@ class Copy:
     def path(self) -> Path:
         """Where the copy lies."""
         return Path(self.target)
+
+    @property
+    def made(self) -> dict[str, int]:
+        """The bytes of each path that was made of the copy, of whichever version."""
+        return {**self.belongs, **self.outdated}
 
     @property
     def is_ours(self) -> bool:
@@ -105,6 +112,7 @@ class Cache:
     books: Books
     terms: Terms
     _used: dict[str, FileLock] = field(factory=dict)
+    _lock: threading.Lock = field(factory=threading.Lock)
 
     def find(self, target: Path) -> Copy | None:
         """Return the book of the copy at a settled path, None when there is none."""
@@ -133,21 +141,23 @@ class Cache:
         """Note that `path` was made of the copy at `target`. Raises StagingError."""
         copy = self.find(target)
         if copy is not None:
-            self.keep(evolve(copy, belongs={**copy.belongs, str(path): _bytes_of(path)}))
+            outdated = {name: size for name, size in copy.outdated.items() if name != str(path)}
+            self.keep(evolve(copy, belongs={**copy.belongs, str(path): _bytes_of(path)}, outdated=outdated))
             self.terms.disk.note(self.books.meta(path), {"of": str(target)})
 
     def use(self, target: Path) -> None:
         """Hold off everybody who would sweep a copy, until `release_all`."""
-        key = str(target)
-        if key not in self._used:
-            lock = FileLock(self.books.use(target), shared=True)
-            lock.take(self.terms.pause)
-            self._used[key] = lock
+        with self._lock:
+            if str(target) not in self._used:
+                lock = FileLock(self.books.use(target), shared=True)
+                lock.take(self.terms.pause)
+                self._used[str(target)] = lock
 
     def release_all(self) -> None:
         """Let go of every copy."""
-        while self._used:
-            self._used.popitem()[1].release()
+        with self._lock:
+            while self._used:
+                self._used.popitem()[1].release()
 
     def all(self) -> Iterator[tuple[float, Copy]]:
         """Yield every copy with the moment when it was last used."""
@@ -163,7 +173,7 @@ class Cache:
         copy = read_copy(pointer)
         if copy is None:
             copy = read_copy(self.books.meta(_pointed(pointer)))
-            return copy if copy is not None and str(place) in copy.belongs else None
+            return copy if copy is not None and str(place) in copy.made else None
         return copy if copy.is_ours else None
 
 

@@ -36,7 +36,7 @@ class Disk:
     def open(self, path: Path) -> int:
         """Return a descriptor for reading and writing of a file that is made when it is not there."""
         with told(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folders(path.parent)
             return os.open(path, _NEW, 0o666)
 
     def write(self, descriptor: int, data: bytes, at: int, path: Path) -> None:
@@ -91,7 +91,7 @@ class Disk:
             file.write(json.dumps(data, separators=(",", ":")).encode() + b"\n")
 
     def make_folder(self, path: Path) -> None:
-        """Make a directory and those above it."""
+        """Make a directory of a tree and those above it; the tree is settled as a whole."""
         with told(path):
             path.mkdir(parents=True, exist_ok=True)
 
@@ -130,6 +130,15 @@ class Disk:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+def _make_folders(path: Path) -> None:
+    """Make a directory and those above it that are missing, for good."""
+    if path.is_dir():
+        return
+    _make_folders(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_file(path.parent)
 
 
 @contextlib.contextmanager

@@ -207,10 +207,10 @@ class Layer:
         self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files))
 
     def _keep(self, copy: Copy) -> None:
-        """Write the book of a new copy, which has what was made of the old one beside it still."""
+        """Write the book of a new copy; what was made of the old one is still beside it, and swept with it."""
         old = self._cache.find(copy.path)
         if old is not None:
-            copy = evolve(copy, belongs={path: size for path, size in old.belongs.items() if os.path.lexists(path)})
+            copy = evolve(copy, outdated={path: size for path, size in old.made.items() if os.path.lexists(path)})
         self._cache.keep(copy)
         self._cache.use(copy.path)
 

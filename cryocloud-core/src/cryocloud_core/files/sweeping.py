@@ -57,7 +57,7 @@ class Sweep:
         self._total = sum(_size(copy) for _, copy in copies)
         for at, copy in copies:
             self.cache.terms.check()
-            is_lost = copy.is_gone and not any(os.path.lexists(path) for path in copy.belongs)
+            is_lost = copy.is_gone and not any(os.path.lexists(path) for path in copy.made)
             if self._is_over(copy.path) or (is_lost and self.cache.terms.clock.wall() - at > LEFTOVER_S):
                 self._remove(copy)
 
@@ -75,7 +75,7 @@ class Sweep:
             now = self.cache.find(copy.path)
             if not ours or now != copy:
                 return
-            for path in (*map(Path, copy.belongs), *([copy.path] if copy.is_ours else [])):
+            for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):
                 self._remove_path(path)
                 books.meta(path).unlink(missing_ok=True)
             books.meta(copy.path).unlink(missing_ok=True)
@@ -119,7 +119,7 @@ def _all_held(*locks: FileLock) -> Iterator[bool]:
 
 
 def _size(copy: Copy) -> int:
-    return (0 if copy.is_gone else copy.size_bytes) + sum(copy.belongs.values())
+    return (0 if copy.is_gone else copy.size_bytes) + sum(copy.made.values())
 
 
 def _private_in(folder: Path) -> list[Path]:
@@ -142,7 +142,7 @@ def _changed_at(path: Path) -> float:
 def _is_open(path: Path) -> bool:
     """Return True when a living transfer holds the part that this is, or that this is the sidecar of."""
     part = path.with_suffix(".part")
-    if part.suffix != path.suffix and path != sidecar_of(part):
+    if path not in (part, sidecar_of(part)):
         return False
     try:
         descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -15,7 +15,7 @@ from pathlib import Path
 from attrs import define, evolve, field
 
 from cryocloud_core.errors import RemoteFileMissing, StagingError
-from cryocloud_core.files.bookkeeping import tree_of
+from cryocloud_core.files.bookkeeping import part_of, tree_of
 from cryocloud_core.files.cache import Copy, Leaf, leaf_of
 from cryocloud_core.files.download import Download
 from cryocloud_core.files.errands import Errand, Watch
@@ -121,6 +121,7 @@ class TreeDownload:
     def _take_up(self, entries: Entries, progress: Progress) -> None:
         """Keep the files that an earlier try completed, if they are what is listed now; take the others away."""
         known = self._noted()
+        parts = {part_of(Url.parse(remote.url), self.root / name) for name, remote in entries.files.items()}
         for path in sorted(self.root.rglob("*"), reverse=True):
             name = str(path.relative_to(self.root))
             remote, leaf = entries.files.get(name), known.get(name)
@@ -131,7 +132,7 @@ class TreeDownload:
                 self._leaves[name] = leaf
                 progress.moved(leaf[0])
                 progress.file_done()
-            elif not path.name.startswith(".cc-"):
+            elif path not in parts and path.with_suffix(".part") not in parts:
                 self.terms.disk.remove(path)
 
     def _noted(self) -> dict[str, Leaf]:
