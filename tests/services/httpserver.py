@@ -72,8 +72,8 @@ class HttpServer:
 
     async def _begin(self) -> None:
         application = web.Application(client_max_size=1 << 30)
-        application.router.add_route("*", "/files/{name:.*}", self._ranged)
-        application.router.add_route("*", "/plain/{name:.*}", self._plain)
+        application.router.add_route("*", "/files/{name:[\\s\\S]*}", self._ranged)
+        application.router.add_route("*", "/plain/{name:[\\s\\S]*}", self._plain)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True)

@@ -1,0 +1,194 @@
+"""Files of web servers: `http://host/path?query` and `https://`.
+
+Laws: what is delivered is the file's own bytes, counted; an answer that is not what was asked for is an error, except
+that a server without ranges is answered from the start; nothing is put, listed or removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from concurrent.futures import CancelledError
+from typing import Any, ClassVar, TypeVar
+
+import aiohttp
+
+from cryocloud_core.errors import RemoteFileChanged, TransferError
+from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFile, Transfer, TransferConfig
+from cryocloud_core.sdk.url import Url
+from cryocloud_core.transfers import http_answers as answers
+from cryocloud_core.transfers.http_asking import Answer, Asking, explained
+from cryocloud_core.transfers.http_url import name_of
+from cryocloud_core.transfers.loop import BackgroundLoop, Stream
+
+T = TypeVar("T")
+RAISED = (aiohttp.ClientError, OSError, CancelledError)
+#: bytes that may wait for a slow reader
+AHEAD_BYTES = 4 << 20
+#: what servers say to HEAD that they do not want to answer
+NO_HEAD = (400, 403, 405, 501)
+
+
+class HttpTransfer(Transfer):
+    """Reads files over HTTP."""
+
+    abilities: ClassVar[Abilities] = Abilities(ranges=True, streams=4)
+
+    def __init__(self, config: TransferConfig) -> None:
+        super().__init__(config)
+        self._loop = BackgroundLoop("http")
+        self._asking = Asking(config)
+
+    def stat(self, url: Url) -> RemoteFile:
+        """Return what the server tells of a file; a server that does not answer HEAD is asked for the first byte."""
+        return self._run(url, self._stat(url))
+
+    def read(self, url: Url, start: int = 0, stop: int | None = None, validator: str | None = None) -> Incoming:
+        """Open the bytes from `start` up to `stop`, or from 0 where the server has no ranges or another version.
+
+        An empty chunk says that nothing came for a moment.
+        """
+        if stop is not None and stop <= start:
+            return Incoming(_same(self.stat(url), validator), iter(()), start)
+        incoming = self._run(url, self._read(url, start, stop, validator))
+        incoming.chunks = self._told(url, incoming.chunks)
+        return incoming
+
+    def put(self, outgoing: Outgoing, url: Url) -> None:
+        """Refuse: there is no one way to put a file on a web server."""
+        raise self._cannot(f"put {outgoing.path.name}", url, "use s3:// or ssh://, or a module of your own")
+
+    def listing(self, url: Url) -> Iterator[RemoteFile]:
+        """Refuse: a web server cannot be asked what it has."""
+        raise self._cannot("list", url, "name each file, or use s3:// or ssh://")
+
+    def remove(self, url: Url) -> None:
+        """Refuse: a web server only hands out files."""
+        raise self._cannot("remove", url, "remove it where it lies")
+
+    def close(self) -> None:
+        """Close all connections; they are made anew when the transfer is used again."""
+        asking, self._asking = self._asking, Asking(self.config)
+        if self._loop.is_running:
+            self._loop.run(asking.close())
+        self._loop.close()
+
+    def _cannot(self, verb: str, url: Url, remedy: str) -> TransferError:
+        return TransferError(f"{url.scheme}:// cannot {verb}", subject=str(url), remedy=remedy)
+
+    def _run(self, url: Url, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            return self._loop.run(work)
+        except RAISED as error:
+            raise explained(error, url) from error
+
+    def _told(self, url: Url, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from chunks
+        except RAISED as error:
+            raise explained(error, url) from error
+
+    async def _stat(self, url: Url) -> RemoteFile:
+        answer = await self._asking.ask("HEAD", url, {}, (200, *NO_HEAD))
+        answer.close()
+        told = _remote(answer, url) if answer.status == 200 else None
+        if told is not None and told.size_bytes:
+            return told
+        # Some servers tell a HEAD the length of its own empty body.
+        answer = await self._asking.ask("GET", url, {"Range": "bytes=0-0"}, (200, 206, 416))
+        answer.close()
+        found = _remote(answer, url)
+        return told if told is not None and told.size_bytes == found.size_bytes else found
+
+    async def _read(self, url: Url, start: int, stop: int | None, validator: str | None) -> Incoming:
+        headers = _range_headers(start, stop, validator)
+        answer = await self._asking.ask("GET", url, headers, (200, 206, 416) if headers else (200,))
+        try:
+            remote = _remote(answer, url)
+            begin, end = _span(answer, remote, start, stop)
+            if answer.status != 200:
+                _same(remote, validator)
+        except BaseException:
+            answer.close()
+            raise
+        length = None if end is None else end - begin
+        stream = Stream(self._loop, _pieces(answer, url, length), b"", AHEAD_BYTES, answer.close)
+        return Incoming(remote, stream, begin, stream.close)
+
+
+def _range_headers(start: int, stop: int | None, validator: str | None) -> dict[str, str]:
+    if not start and stop is None:
+        return {}
+    headers = {"Range": f"bytes={start}-{'' if stop is None else stop - 1}"}
+    condition = answers.if_range(validator) if validator else None
+    return headers | ({"If-Range": condition} if condition else {})
+
+
+def _remote(answer: Answer, url: Url) -> RemoteFile:
+    """Return what an answer tells of the whole file. Raises TransferError for one that is not to be understood."""
+    _check_encoding(answer, url)
+    if answer.status == 200:
+        size = answers.length_of(answer.headers)
+    elif answer.status == 416:
+        size = answers.size_out_of_range(answer.headers)
+    else:
+        span = answers.span_of(answer.headers)
+        if span is None:
+            raise _odd(answer, url, "a part")
+        size = span.size
+    return answers.remote_of(str(url), answer.headers, size, is_whole=answer.status == 200)
+
+
+def _span(answer: Answer, remote: RemoteFile, start: int, stop: int | None) -> tuple[int, int | None]:
+    """Return where an answer's bytes begin and end. Raises TransferError when that is not what was asked for."""
+    if answer.status == 200:
+        return 0, remote.size_bytes
+    url = Url.parse(remote.url)
+    if answer.status == 416:
+        if remote.size_bytes is None or start < remote.size_bytes:
+            raise _odd(answer, url, f"nothing from byte {start}")
+        if start > remote.size_bytes:
+            raise RemoteFileChanged(f"has {remote.size_bytes} bytes only", subject=remote.url)
+        return start, start
+    span = answers.span_of(answer.headers)
+    if span is None or span.start != start or not _ends_well(span, stop):
+        raise _odd(answer, url, f"another part than bytes {start} to {'the end' if stop is None else stop - 1}")
+    return span.start, span.stop
+
+
+def _ends_well(span: answers.Span, stop: int | None) -> bool:
+    if span.size is None:
+        return stop is None or span.stop <= stop
+    return span.stop == (span.size if stop is None else min(stop, span.size))
+
+
+def _odd(answer: Answer, url: Url, what: str) -> TransferError:
+    told = f"{answer.url.server} answers {answer.status} with {what}: Content-Range"
+    return TransferError(f"{told} {answer.headers.get('Content-Range')!r}", subject=str(url), repeat=True)
+
+
+def _same(remote: RemoteFile, validator: str | None) -> RemoteFile:
+    if validator is not None and remote.validator not in (None, validator):
+        raise RemoteFileChanged("is no longer the file that was begun with", subject=remote.url)
+    return remote
+
+
+def _check_encoding(answer: Answer, url: Url) -> None:
+    coding = answers.foreign_encoding(answer.headers, name_of(url))
+    if coding is not None:
+        raise TransferError(
+            f"{answer.url.server} sends it in the coding {coding!r}, though asked for none",
+            subject=str(url),
+            remedy="have the server send files of that kind as they are",
+        )
+
+
+async def _pieces(answer: Answer, url: Url, length: int | None) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of an answer. Raises TransferError when there are not as many as there should be."""
+    count = 0
+    if length != 0:
+        async for piece in answer.response.content.iter_any():
+            count += len(piece)
+            yield piece
+    if length is not None and count != length:
+        told = f"{answer.url.server} sent {count} bytes of {length}"
+        raise TransferError(told, subject=str(url), repeat=True)

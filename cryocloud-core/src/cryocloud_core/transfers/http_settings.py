@@ -1,0 +1,81 @@
+"""How a web server is asked: what is configured below `HTTP`, for all servers and for each.
+
+Laws: what lets us in at one server is sent to no other: a server that we are only redirected to gets what stands under
+its own name, never what is meant for all.
+"""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import urllib.request
+from typing import Final
+
+from attrs import field, frozen
+
+from cryocloud_core.errors import TransferError
+from cryocloud_core.sdk.transfer import TransferConfig
+from cryocloud_core.sdk.url import Url
+
+CREDENTIALS: Final = ("headers", "token", "user", "password")
+CONNECT_TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
+
+
+@frozen
+class HttpSettings:
+    """The settings for one request. `headers` hold what lets us in."""
+
+    headers: dict[str, str] = field(factory=dict, repr=False)
+    #: a file with the certificates to trust instead of the system's
+    ca: str | None = None
+    #: a proxy's URL, None to go straight
+    proxy: str | None = None
+    allows_downgrade: bool = False
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    timeout_s: float = TIMEOUT_S
+
+    @classmethod
+    def of(cls, config: TransferConfig, url: Url, *, is_named: bool = True) -> HttpSettings:
+        """Return what is configured for the server of `url`; `is_named` is false for one we were redirected to.
+
+        Raises ConfigError for a secret that is lost.
+        """
+        if not is_named:
+            config = TransferConfig({name: each for name, each in config.values.items() if name not in CREDENTIALS})
+        return cls(
+            _headers(config, url),
+            config.get(url, "ca"),
+            config.get(url, "proxy", _proxy_of(url)) or None,
+            bool(config.get(url, "allow_downgrade", False)),
+            float(config.get(url, "connect_timeout", CONNECT_TIMEOUT_S)),
+            float(config.get(url, "timeout", TIMEOUT_S)),
+        )
+
+    def tls(self, url: Url) -> ssl.SSLContext | bool:
+        """Return what to trust. Raises TransferError when the file cannot be read."""
+        if self.ca is None:
+            return True
+        try:
+            return ssl.create_default_context(cafile=self.ca)
+        except OSError as error:
+            told = f"the certificates in {self.ca} cannot be read: {error.strerror or error}"
+            raise TransferError(told, subject=str(url), remedy="setting ca names a PEM file") from error
+
+
+def _headers(config: TransferConfig, url: Url) -> dict[str, str]:
+    token, user = config.get(url, "token"), url.user or config.get(url, "user")
+    found = {str(name): str(value) for name, value in config.get(url, "headers", {}).items()}
+    if token is not None:
+        found.setdefault("Authorization", f"Bearer {token}")
+    elif user is not None:
+        both = f"{user}:{config.get(url, 'password', '')}".encode()
+        found.setdefault("Authorization", f"Basic {base64.b64encode(both).decode()}")
+    return found
+
+
+def _proxy_of(url: Url) -> str | None:
+    """Return the proxy that the environment names for a URL, as other programs read it."""
+    if urllib.request.proxy_bypass(url.host):
+        return None
+    return urllib.request.getproxies().get(url.scheme)

@@ -1,0 +1,150 @@
+"""The connections of one process to ssh servers: one for each server and user, made when needed, made anew when lost.
+
+Laws: everything here runs on the transfer's loop; who waits for a connection that is being made shares its fate; a
+connection that did not answer in time is dropped, so that the next call does not wait for it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import asyncssh
+from attrs import define, field
+
+from cryocloud_core.errors import TransferError
+from cryocloud_core.sdk.url import Url
+from cryocloud_core.transfers.ssh_digests import Digests
+from cryocloud_core.transfers.ssh_errors import BROKEN, HostKeyRefused, explained, refused
+from cryocloud_core.transfers.ssh_settings import SshSettings
+
+T = TypeVar("T")
+
+
+class _Door(asyncssh.SSHClient):
+    """Keeps the host key that was not trusted, to be told about."""
+
+    def __init__(self) -> None:
+        self.offered: asyncssh.SSHKey | None = None
+        self.place: tuple[str, str, int] = ("", "", 0)
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Trust no key that the files do not know; remember it."""
+        self.offered, self.place = key, (host, addr, port)
+        return False
+
+
+@define(eq=False)
+class Connection:
+    """One connection with its SFTP session and the digests that the other side makes for us."""
+
+    ssh: asyncssh.SSHClientConnection
+    sftp: asyncssh.SFTPClient
+    settings: SshSettings
+    digests: Digests
+    _is_broken: bool = False
+    _aside: set[asyncio.Task[None]] = field(factory=set)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it may still work."""
+        return not self._is_broken and not self.ssh.is_closed()
+
+    def drop(self) -> None:
+        """Give it up at once, whatever still runs over it."""
+        self._is_broken = True
+        self.ssh.abort()
+
+    def saw(self, error: BaseException) -> None:
+        """Note what went wrong over it: drop it when it is of no further use."""
+        if isinstance(error, BROKEN) and not isinstance(error, FileNotFoundError):
+            self.drop()
+
+    async def answer(self, work: Awaitable[T], extra_s: float = 0.0) -> T:
+        """Return what a request gives, within the server's time. Raises TimeoutError and whatever asyncssh raises.
+
+        `extra_s` is what this request may take beyond that of others.
+        """
+        try:
+            async with asyncio.timeout(self.settings.timeout_s + extra_s):
+                return await work
+        except (OSError, asyncssh.Error) as error:
+            self.saw(error)
+            raise
+
+    def aside(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Do something whose failure harms nobody, without waiting for it."""
+        task = asyncio.create_task(self._quietly(work))
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    async def _quietly(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        with suppress(OSError, asyncssh.Error):
+            await self.answer(work())
+
+
+@define(eq=False)
+class Connections:
+    """The connections by server, port and user as a URL names them."""
+
+    _open: dict[str, asyncio.Task[Connection]] = field(factory=dict)
+
+    async def to(self, url: Url, settings: SshSettings) -> Connection:
+        """Return a connection that works as far as anybody knows. Raises TransferError."""
+        making = self._open.get(url.endpoint)
+        if making is None or (making.done() and not _is_usable(making)):
+            making = self._open[url.endpoint] = asyncio.create_task(_connect(url, settings))
+        try:
+            return await asyncio.shield(making)
+        except TransferError as error:
+            # Each who waited gets an error about its own URL.
+            raise type(error)(
+                error.message, subject=str(url), remedy=error.remedy, repeat=error.repeat
+            ) from error.__cause__
+
+    async def close(self) -> None:
+        """Close all connections."""
+        making, self._open = list(self._open.values()), {}
+        for task in making:
+            task.cancel()
+        for found in await asyncio.gather(*making, return_exceptions=True):
+            if isinstance(found, Connection):
+                found.ssh.close()
+                await _closed(found)
+
+
+def _is_usable(making: asyncio.Task[Connection]) -> bool:
+    return not making.cancelled() and making.exception() is None and making.result().is_usable
+
+
+async def _closed(connection: Connection) -> None:
+    """Wait until a connection is closed; one whose other side is silent is given up."""
+    try:
+        async with asyncio.timeout(1.0):
+            await connection.ssh.wait_closed()
+    except TimeoutError:
+        connection.drop()
+        await connection.ssh.wait_closed()
+
+
+async def _connect(url: Url, settings: SshSettings) -> Connection:
+    door = _Door()
+    try:
+        async with asyncio.timeout(settings.connect_timeout_s * 2):
+            ssh = await asyncssh.connect(client_factory=lambda: door, **await settings.arguments())
+            return Connection(ssh, await ssh.start_sftp_client(path_encoding=None), settings, Digests(ssh))
+    except TimeoutError as error:
+        told = f"{url.server} did not let us in within {settings.connect_timeout_s:g} s"
+        raise TransferError(told, subject=str(url), repeat=True, remedy="look whether that machine hangs") from error
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise explained(await _host_key(door, settings) or error, url, settings) from error
+    except (OSError, ValueError, asyncssh.Error) as error:
+        raise explained(error, url, settings) from error
+
+
+async def _host_key(door: _Door, settings: SshSettings) -> HostKeyRefused | None:
+    if door.offered is None:
+        return None
+    return refused(await settings.files(), *door.place, door.offered)
