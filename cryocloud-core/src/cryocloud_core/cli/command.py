@@ -6,6 +6,7 @@ mistake is called is taken from typer's own public class.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import typer
@@ -36,5 +37,16 @@ def told(mistake: Any, program: str) -> str:
         what = f"no such option: {option}" + (f"; did you mean {near}?" if near else "")
     else:
         message = str(mistake.format_message()).strip().rstrip(".")
-        what = message[:1].lower() + message[1:]
+        what = message[:1].lower() + message[1:] + _meant(message)
     return f"{where}: {what} (see {where} --help)"
+
+
+def _meant(message: str) -> str:
+    """Return `; did you mean drop?` for a value that is nearly one of those a flag takes, as its message lists them."""
+    given, _, choices = message.partition(" is not one of ")
+    if not choices:
+        return ""
+    from cryocloud_core.graph.spelling import nearest
+
+    near = nearest(given.rpartition(": ")[2].strip("'"), re.findall(r"'([^']*)'", choices))
+    return "" if near is None else f"; did you mean {near}?"

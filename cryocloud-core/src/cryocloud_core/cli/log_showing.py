@@ -10,12 +10,12 @@ import json
 import re
 import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 
+from cryocloud_core.cli.followed import pause
 from cryocloud_core.cli.moments import day_and_clock, full, moment
 from cryocloud_core.cli.places import nothing_fits, places
 from cryocloud_core.cli.text import cells, plain
@@ -23,8 +23,6 @@ from cryocloud_core.errors import OptionError
 from cryocloud_core.head.log_search import Follower, Wanted, last_records
 from cryocloud_core.sdk.observed import LogRecord
 
-#: seconds between two looks of a follower
-EVERY_S: Final = 0.3
 #: a terminal this wide shows the worker too
 WIDE: Final = 120
 #: cells of a line's text below which it is not wrapped under itself
@@ -49,8 +47,7 @@ def show_log(flags: Mapping[str, Any]) -> int:
         print(nothing_fits("record", directories), file=sys.stderr)
     try:
         while followers:
-            sys.stdout.flush()
-            time.sleep(EVERY_S)
+            pause()
             fresh = [record for follower in followers for record in follower.fresh()]
             for record in sorted(fresh, key=lambda record: record.at):
                 show(record)

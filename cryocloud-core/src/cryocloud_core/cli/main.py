@@ -62,19 +62,30 @@ def invoke(args: list[str], command: str | None = None, program: str = "cryoclou
         group, entered = entered, entered.commands[command]
         # An alias has no group above it to take these from.
         entered.context_settings = {**group.context_settings, **entered.context_settings}
+    code: Any = 0
     try:
         code = entered.main(args, prog_name=program, standalone_mode=False)
+        # Here, where a reader that has left can still be met in silence.
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except Mistake as error:
         return _tell_mistake(error, program)
     except CryoCloudError as error:
         return _tell(error, debug="--debug" in args)
     except typer.Abort:
         return 130
-    except BrokenPipeError:
-        # The reader of our output left (`… | head`); Python must not complain again while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except (BrokenPipeError, SystemExit) as error:
+        # typer turns the first into the second.
+        if not isinstance(error, BrokenPipeError) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        _silence()
     return code if isinstance(code, int) else 0
+
+
+def _silence() -> None:
+    """The reader of our output left (`… | head`) and has what it wanted: no failure, and nothing to say about it."""
+    # Python must not complain again while it shuts down.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _tell(error: CryoCloudError, *, debug: bool) -> int:

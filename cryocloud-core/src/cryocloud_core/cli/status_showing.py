@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 import attrs
 
+from cryocloud_core.cli.followed import pause
 from cryocloud_core.cli.listing import table, width
 from cryocloud_core.cli.moments import day_and_clock, full, moment
 from cryocloud_core.cli.places import nothing_fits, places
@@ -28,8 +29,6 @@ from cryocloud_core.graph.spelling import hint
 from cryocloud_core.head.board import StatusValue, channel_of
 from cryocloud_core.head.status_search import Follower, Wanted, order, past, present
 
-#: seconds between two looks of a follower
-EVERY_S: Final = 0.3
 _SET = re.compile(r"([^:=]+):([^=]+)=(.*)", re.DOTALL)
 
 
@@ -115,8 +114,7 @@ def follow(followers: Sequence[Follower], *, is_json: bool) -> int:
                 else:
                     at = day_and_clock(each.at) if sys.stdout.isatty() else full(each.at)
                     print(f"{at} {name_of(each)} = {shown(each.value)}")
-            sys.stdout.flush()
-            time.sleep(EVERY_S)
+            pause()
     except KeyboardInterrupt:
         return 130
 
@@ -130,6 +128,9 @@ def write_series(path: Path, changes: Iterable[StatusValue]) -> int:
             for each in changes:
                 row = (each.channel, each.parameter, each.value if isinstance(each.value, str) else json_text(each))
                 writer.writerow([full(each.at), f"{each.at:.6f}", *map(harmless, row)])
+    except BrokenPipeError:
+        # Whoever read stdout has left.
+        raise
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror}", subject="--series", place=str(path)) from error
     return 0
