@@ -62,6 +62,7 @@ class Witness:
     """Remembers what it was told."""
 
     tick_s = 0.05
+    hears_tasks = True
 
     def __init__(self) -> None:
         self.calls: list[str] = []

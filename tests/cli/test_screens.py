@@ -206,6 +206,34 @@ def test_a_slow_reader_never_holds_up_the_run() -> None:
     assert stream.getvalue().splitlines() == ["first", *map(str, range(10)), "15 lost"]
 
 
+class Counting(io.StringIO):
+    """A stream that counts how often it is written to."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        """Count, and take the text."""
+        self.writes += 1
+        return super().write(text)
+
+
+def test_lines_of_a_flood_come_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first comes at once, those within the pause are one print, in order, and the end does not wait for it."""
+    monkeypatch.setattr("cryocloud_core.cli.spout.PAUSE_S", 60.0)
+    stream = Counting()
+    spout = Spout(stream, str)
+    spout.put("first")
+    deadline = time.monotonic() + 5
+    while not stream.writes and time.monotonic() < deadline:
+        time.sleep(0.001)
+    for number in range(100):
+        spout.put(str(number))
+    spout.close()
+
+    assert stream.getvalue().splitlines() == ["first", *map(str, range(100))]
+    assert stream.writes == 2
+
+
 def test_a_reader_that_leaves_ends_the_printing_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broken pipe is met once, then lines go nowhere."""
 

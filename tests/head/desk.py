@@ -195,6 +195,7 @@ def make_head(
     path: Path = Path("/flows/flow.json"),
     hooks: Any = None,
     listener: Any = None,
+    hears_tasks: bool = True,
     **settings: Any,
 ) -> Head:
     """Return a head for one workflow; `feeds` are input modules by the reference of their code."""
@@ -208,6 +209,7 @@ def make_head(
         is_ours=lambda path: ".cc-" in path,
         hooks=hooks,
         listener=listener,
+        hears_tasks=hears_tasks,
     )
 
 

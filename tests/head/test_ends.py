@@ -212,6 +212,17 @@ def test_a_listener_hears_everything_in_order(tmp_path: Path) -> None:
     assert (told[0].exit_code, told[-1].exit_code, told[-2].result) == (None, 0, "success")
 
 
+def test_a_listener_that_hears_no_tasks_hears_all_else(tmp_path: Path) -> None:
+    """The ends of tasks are most of what there is to tell, and a picture of nodes needs none of them."""
+    heard: list[Any] = []
+    feeds = {"In": Feed(numbers(1))}
+    head = make_head(chain(2), tmp_path, Desk(nothing), feeds, listener=heard.append, hears_tasks=False)
+
+    assert asyncio.run(head.run()) == 0
+    told = [type(each) for each in heard if not isinstance(each, LogRecord)]
+    assert told == [RunSeen, PebbleSeen, PebbleSeen, RunSeen]
+
+
 def test_a_node_that_nobody_serves_is_shown_as_blocked(tmp_path: Path) -> None:
     """Tasks for a kind of worker that does not exist wait, and the view says why."""
     desk = Desk(nothing)

@@ -36,6 +36,8 @@ class Watcher(Protocol):
 
     #: seconds between two looks at the run
     tick_s: float
+    #: it wants to be told of each task's end; of pebbles and log records it is told in any case
+    hears_tasks: bool
 
     def warned(self, line: str) -> None:
         """Hear a warning about a workflow, before the run starts."""
@@ -62,6 +64,7 @@ class Nobody:
     """Watches nothing."""
 
     tick_s = 60.0
+    hears_tasks = False
 
     def warned(self, line: str) -> None:
         """Do nothing."""
@@ -150,6 +153,7 @@ class Run:
             is_ours=lambda path: is_ours(Path(path)),
             hooks=self.registry.hook,
             listener=self._told,
+            hears_tasks=self.watcher.hears_tasks,
         )
 
     async def _drive(self) -> int:

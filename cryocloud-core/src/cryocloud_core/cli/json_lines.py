@@ -105,6 +105,7 @@ class JsonScreen:
     """Watches a run and prints JSON lines to `stream`."""
 
     tick_s = 1.0
+    hears_tasks = True
 
     def __init__(self, stream: TextIO) -> None:
         self._waits = Waits()

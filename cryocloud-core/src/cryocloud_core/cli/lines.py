@@ -112,6 +112,7 @@ class LineScreen:
     """Watches a run and prints its lines to `stream`."""
 
     tick_s = 1.0
+    hears_tasks = False
 
     def __init__(self, stream: TextIO) -> None:
         self._waits = Waits()

@@ -35,6 +35,7 @@ class LiveScreen:
     """Watches a run and draws it on `console`; `slots` is the number of tasks that may be active at once."""
 
     tick_s = 1 / REDRAWS_PER_S
+    hears_tasks = False
 
     def __init__(self, console: Console, slots: int) -> None:
         self._console = console

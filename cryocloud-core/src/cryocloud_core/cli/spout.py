@@ -1,7 +1,8 @@
 """A line printer with a thread of its own, so that a slow terminal or pipe never holds up a run.
 
 Laws: lines come out in order; when far too many wait the newest are dropped and counted, and the count is told;
-a reader that went away ends the printing, not the run.
+a reader that went away ends the printing, not the run; a line after a silence comes at once, in a flood many come
+together, because each time this thread wakes it takes the interpreter from the run.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TextIO
 
 #: About 20 MB of lines: a reader this far behind is not reading.
 AT_MOST = 100_000
+#: seconds between two prints
+PAUSE_S = 0.05
 
 
 class Spout:
@@ -27,6 +30,7 @@ class Spout:
         self._gone = False
         self._closing = False
         self._changed = threading.Condition()
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._print, name="spout", daemon=True)
         self._thread.start()
 
@@ -46,6 +50,7 @@ class Spout:
         with self._changed:
             self._closing = True
             self._changed.notify()
+        self._ending.set()
         self._thread.join()
         self._gone = True
 
@@ -70,3 +75,4 @@ class Spout:
                 # The reader left (`… | head`), or the stream was closed under us: the run goes on unseen.
                 self._gone = True
                 return
+            self._ending.wait(PAUSE_S)

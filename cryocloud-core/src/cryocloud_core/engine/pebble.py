@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 class State(Enum):
     """Where a node stands for one pebble."""
 
+    # Enum's own hash is a function of Python, and every transition looks up two members.
+    __hash__ = object.__hash__
+
     #: some parent has not settled yet
     WAITING = "waiting"
     #: deferred, judged to run, held until the main phase is over
@@ -51,6 +54,8 @@ class State(Enum):
 
 class Trigger(Enum):
     """What moves a node from one state to the next."""
+
+    __hash__ = object.__hash__
 
     #: an input made the pebble
     ARRIVED = "arrived"

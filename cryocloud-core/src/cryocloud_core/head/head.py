@@ -42,7 +42,8 @@ class Head:
 
     `workflows` are linked workflows with the absolute path of the file each came from; `options` maps a
     workflow's name to its option values; `hooks` is the plugin manager's hook relay (`manager.hook`);
-    `listener` is called on the loop with every log record and every record observers get: it must be quick.
+    `listener` is called on the loop with every log record and every record observers get: it must be quick; without
+    `hears_tasks` it is not told of the ends of tasks, most of what there is to tell.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Head:
         is_ours: IsOurs,
         hooks: Any = None,
         listener: Listener | None = None,
+        hears_tasks: bool = True,
     ) -> None:
         self.settings = settings
         self.state_dir = settings.state_dir or default_state_dir(workflows[0][0].name)
@@ -68,6 +70,7 @@ class Head:
         self._is_ours = is_ours
         self._hooks = hooks
         self._listener = listener
+        self._hears_tasks = hears_tasks
         self._started_at = time.time()
         self._parts: Parts | None = None
         self._running: Running | None = None
@@ -157,6 +160,7 @@ class Head:
         records = Records(self.state_dir)
         veil = self._veil(parts)
         telling = self._telling = Telling(records, self._listener, self.settings.log_level, veil)
+        telling.hears_tasks = self._hears_tasks
         status = Status(
             self.state_dir, self.settings.machine, self._scheduler, parts.counters, telling=telling, veil=veil
         )

@@ -46,7 +46,7 @@ class Story:
             self.arrived(held)
             if self._wanted("pebble_arrived"):
                 self._tell("pebble_arrived", PebbleSeen(held.workflow, event.pebble, event.input, event.at))
-        elif isinstance(event, TaskEnded) and self._wanted("task_ended"):
+        elif isinstance(event, TaskEnded) and (self._hears_tasks or self._observers.wants("task_ended")):
             # The traceback of a failure is in the log already: its worker told it when it happened.
             self._tell("task_ended", task_seen(held, event))
 
@@ -100,6 +100,10 @@ class Story:
     def logged(self, record: LogRecord) -> None:
         """Pass on what a worker said."""
         self._telling.record(record)
+
+    @property
+    def _hears_tasks(self) -> bool:
+        return self._telling.listened and self._telling.hears_tasks
 
     def _wanted(self, hook: str) -> bool:
         return self._telling.listened or self._observers.wants(hook)

@@ -31,6 +31,8 @@ class Telling:
         self, records: Records, listener: Listener | None, level: str = "INFO", veil: Veil | None = None
     ) -> None:
         self.ring: deque[LogRecord] = deque(maxlen=RING)
+        #: the listener, if there is one, wants to hear of each task
+        self.hears_tasks = True
         self._records = records
         self._listener = listener
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -40,7 +42,7 @@ class Telling:
 
     @property
     def listened(self) -> bool:
-        """True when somebody wants to hear of pebbles and tasks."""
+        """True when somebody listens."""
         return self._listener is not None
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -72,6 +72,8 @@ class Slot:
     end: socket.socket | None = None
     _messages: list[Message] = field(factory=list)
     _unwritten: bytearray = field(factory=bytearray)
+    #: the socket is full: the loop writes the rest when there is room
+    _stuck: bool = False
     _unpacker: Unpacker = field(factory=Unpacker)
 
     @property
@@ -129,17 +131,18 @@ class Slot:
         if self._messages:
             self._unwritten += pack(self._messages)
             self._messages.clear()
-        waiting = bool(self._unwritten)
         try:
             while self._unwritten:
                 del self._unwritten[: self.end.send(self._unwritten)]
         except BlockingIOError:
+            self._stuck = True
             loop.add_writer(self.end, self.flush, loop)
             return
         except (BrokenPipeError, ConnectionResetError):
             # It is dead or dying; the keeper tells, and what was here is placed anew.
             self._unwritten.clear()
-        if waiting:
+        if self._stuck:
+            self._stuck = False
             loop.remove_writer(self.end)
 
     def read(self) -> list[Message]:

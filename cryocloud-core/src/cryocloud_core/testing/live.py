@@ -78,6 +78,7 @@ class Ear(Nobody):
     cancel: Callable[[int], Any] | None = None
     to_cancel: set[tuple[str, str]] = field(factory=set)
     tick_s: float = 0.05
+    hears_tasks: bool = True
     flow_of: dict[int, str] = field(factory=dict)
     view: RunView | None = None
     exit_code: int | None = None
