@@ -56,13 +56,17 @@ def test_nothing_asked_shows_help_and_is_a_usage_error(capsys: pytest.CaptureFix
         ),
         (
             ["run", "--resume=contine"],
-            "cryocloud run: invalid value for '--resume': 'contine' is not one of 'continue', 'drop'; "
-            "did you mean continue? (see cryocloud run --help)",
+            (
+                "cryocloud run: invalid value for '--resume': 'contine' is not one of 'continue', 'drop'; "
+                "did you mean continue? (see cryocloud run --help)"
+            ),
         ),
         (
             ["graph", "--format", "png"],
-            "cryocloud graph: invalid value for '--format': 'png' is not one of 'text', 'mermaid', 'dot', 'svg' "
-            "(see cryocloud graph --help)",
+            (
+                "cryocloud graph: invalid value for '--format': 'png' is not one of 'text', 'mermaid', 'dot', 'svg' "
+                "(see cryocloud graph --help)"
+            ),
         ),
         (["run", "--wat"], "cryocloud run: no such option: --wat (see cryocloud run --help)"),
         (["run", "--grace"], "cryocloud run: option '--grace' requires an argument (see cryocloud run --help)"),

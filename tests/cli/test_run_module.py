@@ -139,3 +139,27 @@ def test_a_module_runs_on_a_real_worker(folder: Path, capfd: pytest.CaptureFixtu
     assert cli.invoke(["run-module", "echo", "fail=true"]) == 1
     out, err = capfd.readouterr()
     assert r"failed: as asked \x1b[31m" in err
+
+
+def test_help_lists_the_arguments_of_the_module(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wherever its name stands, installed or a file; what cannot be found is told and is no failure."""
+    elsewhere = folder / "more"
+    elsewhere.mkdir()
+    entry = "def process_task(worker, task):\n    return {}\n"
+    (elsewhere / "wide.py").write_text('ccmodule = {"description": "d", "outputs": {}}\n' + entry)
+    (elsewhere / "bare.py").write_text('ccmodule = {"inputs": {}, "outputs": {}}\n' + entry)
+    cases = {
+        ("noop", "--help"): ["Arguments of noop:", "time", "Seconds", "--module-paths DIR"],
+        ("--debug", "--args", "{}", "noop", "-h"): ["Arguments of noop:"],
+        ("--module-paths", str(elsewhere), "wide", "-h"): ["Arguments of wide:", "not declared: any is taken"],
+        (f"--module-paths={elsewhere}", "bare", "-h"): ["Arguments of bare:", "none"],
+        (str(elsewhere / "bare.py"), "-h"): ["Arguments of bare:"],
+        ("nosuch", "-h"): ['module "nosuch": not found', "--args JSON"],
+        ("--help",): ["Usage: cryocloud run-module", "--args JSON"],
+    }
+
+    for words, said in cases.items():
+        assert cli.invoke(["run-module", *words]) == 0
+        out = capsys.readouterr().out
+        assert [part for part in said if part not in out] == []
+        assert ("Arguments of" in out) == ("Arguments of" in said[0])

@@ -29,6 +29,7 @@ from cryocloud_core.cli import (
 from cryocloud_core.cli.command import PlainCommand
 from cryocloud_core.cli.workflow_options import WorkflowCommand
 
+from cryocloud_core.cli.module_help import ModuleCommand
 
 class Commands(TyperGroup):
     """The commands of core, then those that installed packages offer."""
@@ -66,7 +67,7 @@ app.command("log", cls=PlainCommand)(log.log)
 app.command("status", cls=PlainCommand)(status.status)
 app.command("config", cls=PlainCommand)(config.config)
 app.command("modules", cls=PlainCommand)(modules.modules)
-app.command("run-module", cls=PlainCommand)(run_module.run_module)
+app.command("run-module", cls=ModuleCommand)(run_module.run_module)
 app.command("new-module", cls=PlainCommand)(new_module.new_module)
 
 

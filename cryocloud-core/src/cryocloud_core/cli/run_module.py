@@ -35,7 +35,8 @@ def run_module(
 ) -> None:
     """Run one module once, outside a workflow.
 
-    Its log and status appear on the terminal; the exit code is 1 when it fails.
+    Its log and status appear on the terminal; the exit code is 1 when it fails. run-module NAME --help lists the
+    module's arguments.
     """
     given = dict(locals())
     from cryocloud_core.cli.single import run_once

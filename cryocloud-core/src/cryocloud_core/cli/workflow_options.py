@@ -58,7 +58,7 @@ class WorkflowCommand(PlainCommand):
         own: list[Any] = super().get_params(ctx)
         if ctx.meta.get(OWN_ONLY):
             return own
-        taken = {name for param in own for name in _names(param)}
+        taken = {name for param in own for name in names_of(param)}
         options = enumerate(declared(ctx.meta.get(DRAFTS, {})))
         free = ((number, option) for number, option in options if f"--{option.name}" not in taken)
         return [*own, *(_flag_of(option, _parameter_name(number)) for number, option in free)]
@@ -90,9 +90,9 @@ def find_drafts(args: Sequence[str], params: Iterable[Any]) -> tuple[dict[str, D
     from cryocloud_core.api.reading import draft_of
 
     problems: list[str] = []
-    takes_value = {name: not param.is_flag for param in params for name in _names(param)}
+    takes_value = {name: not param.is_flag for param in params for name in names_of(param)}
     drafts: dict[str, Draft] = {}
-    for word, is_surely_a_file in _words(args, takes_value):
+    for word, is_surely_a_file in words_of(args, takes_value):
         try:
             draft = draft_of(word)
         except DocumentError as error:
@@ -104,7 +104,7 @@ def find_drafts(args: Sequence[str], params: Iterable[Any]) -> tuple[dict[str, D
     return drafts, problems
 
 
-def _words(args: Sequence[str], takes_value: Mapping[str, bool]) -> Iterator[tuple[str, bool]]:
+def words_of(args: Sequence[str], takes_value: Mapping[str, bool]) -> Iterator[tuple[str, bool]]:
     """Yield the words that are no flags and no values of known flags; False for one that follows an unknown flag."""
     rest = iter(args)
     is_sure = True
@@ -120,7 +120,8 @@ def _words(args: Sequence[str], takes_value: Mapping[str, bool]) -> Iterator[tup
             is_sure = word in takes_value or "=" in word
 
 
-def _names(param: Any) -> tuple[str, ...]:
+def names_of(param: Any) -> tuple[str, ...]:
+    """Return how a parameter is written as a flag; empty for an argument."""
     return (*param.opts, *param.secondary_opts) if param.param_type_name == "option" else ()
 
 
