@@ -126,6 +126,7 @@ def test_finishing_leaves_the_target_alone(begun: Path) -> None:
     part.begin(REMOTE)
     for at in (0, 2 * 1024 * 1024):
         part.write(MIB, at)
+    part.settle()
     part.finish(begun / "f")
     part.leave()
     part.close()
@@ -160,7 +161,7 @@ def test_a_failed_flush_is_told_at_the_end(tmp_path: Path, monkeypatch: pytest.M
     part.disk = Disk()
 
     with pytest.raises(StagingError, match="Input/output"):
-        part.finish(tmp_path / "f")
+        part.settle()
     assert not (tmp_path / "f").exists()
     part.close()
 
@@ -207,6 +208,7 @@ def test_a_file_that_gets_shorter_leaves_nothing_behind_its_end(begun: Path) -> 
     part = opened(begun)
     part.begin(RemoteFile(URL, 2, "v2"))
     part.write(b"ab", 0)
+    part.settle()
     part.finish(begun / "f")
     part.close()
 

@@ -45,11 +45,13 @@ class Copy:
     files: dict[str, Any] = field(factory=dict)
     belongs: dict[str, int] = field(factory=dict)
     outdated: dict[str, int] = field(factory=dict)
+    #: the inode of the newer version that is getting the name right now; it is ours too if we die over it
+    successor: int = 0
 
     @classmethod
-    def of(cls, url: str, target: Path, remote: RemoteFile) -> Copy:
-        """Return the book of a file that was just fetched."""
-        found = target.stat()
+    def of(cls, url: str, target: Path, remote: RemoteFile, lies: Path | None = None) -> Copy:
+        """Return the book of a file that was just fetched; it still `lies` elsewhere until it is renamed."""
+        found = (lies or target).stat()
         return cls(url, str(target), found.st_size, found.st_mtime_ns, found.st_ino, remote.validator, remote.checksum)
 
     @property
@@ -70,13 +72,13 @@ class Copy:
         except OSError:
             return True
         if self.is_tree or found.st_ino != self.inode:
-            return found.st_ino == self.inode
+            return found.st_ino in (self.inode, self.successor)
         return (found.st_size, found.st_mtime_ns) == (self.size_bytes, self.mtime_ns)
 
     @property
     def is_here(self) -> bool:
         """Whether it lies there still, as it was fetched, file by file."""
-        if self.is_gone or not self.is_ours:
+        if self.is_gone or not self.is_ours or self.path.stat(follow_symlinks=False).st_ino != self.inode:
             return False
         return all(_looks(self.path / name) == tuple(leaf[:2]) for name, leaf in self.files.items())
 
@@ -121,6 +123,20 @@ class Cache:
     def keep(self, copy: Copy) -> None:
         """Write the book of a copy. Raises StagingError."""
         self.terms.disk.note(self.books.meta(copy.path), to_data(copy))
+
+    def announce(self, copy: Copy) -> None:
+        """Note a copy that is about to get its name, over an earlier one or not. Raises StagingError."""
+        old = self.find(copy.path)
+        if old is None or old.is_gone:
+            self.replace(copy)
+        else:
+            self.keep(evolve(old, successor=copy.inode))
+
+    def replace(self, copy: Copy) -> None:
+        """Write the book of a new copy; what was made of the old one is still beside it, and swept with it."""
+        old = self.find(copy.path)
+        made = {} if old is None else {path: size for path, size in old.made.items() if os.path.lexists(path)}
+        self.keep(evolve(copy, outdated=made))
 
     def touch(self, target: Path) -> None:
         """Note that a copy was used now."""

@@ -103,13 +103,13 @@ class Disk:
                 sync_file(target.parent)
 
     def replace_tree(self, source: Path, target: Path) -> None:
-        """Give a directory the name that another one has, which is removed."""
+        """Give a directory the name that something else has, which is removed."""
         aside = target.with_name(private_name())
         with told(target):
             target.rename(aside)
             source.rename(target)
             sync_file(target.parent)
-            shutil.rmtree(aside)
+        self.remove(aside)
 
     def settle(self, root: Path, files: list[Path]) -> None:
         """Wait until a whole tree is on the disk."""

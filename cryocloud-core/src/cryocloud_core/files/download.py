@@ -7,6 +7,7 @@ one is offered, holds; only then it gets its name. What a failed try brought sta
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import define, field
@@ -40,6 +41,8 @@ class Download:
     remote: RemoteFile | None = None
     #: whether the disk is waited for; a file of a tree becomes durable with the tree
     durable: bool = True
+    #: told the part and what it is when it is complete and about to get its name
+    announce: Callable[[Path, RemoteFile], None] = lambda *_: None
     _follower: Follower | None = field(default=None, init=False)
 
     def run(self) -> RemoteFile:
@@ -57,6 +60,8 @@ class Download:
         until = self.terms.until()
         try:
             Persistence(self.terms, until).on(lambda: self._attempt(pull, until), lambda: part.done.total)
+            part.settle(durable=self.durable)
+            self.announce(part.path, part.remote)
             part.finish(self.target, durable=self.durable)
         except RemoteFileMissing:
             pull.forget()

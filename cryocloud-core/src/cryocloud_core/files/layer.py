@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from cryocloud_core.errors import RemoteFileMissing, StagingError
 from cryocloud_core.files.bookkeeping import Books, settled
@@ -92,7 +92,11 @@ class Layer:
                 self._reuse(copy, url)
                 return target
             self._refuse_strange(place)
-            self._keep(tree.run(entries))
+            copy = tree.build(entries)
+            self._cache.announce(copy)
+            tree.place()
+            self._cache.replace(copy)
+            self._cache.use(place)
         return target
 
     def fetch_any(self, url: Url, target: Path) -> Path:
@@ -191,9 +195,16 @@ class Layer:
                     return
             if place.is_dir():
                 raise StagingError("is a directory, no file can be put there", subject=str(place))
-            progress = self._progress(Moving(url))
-            download = Download(self._terms, self.transfers.to(url), url, place, self._slots(url), progress, known)
-            self._keep(Copy.of(str(url), place, download.run()))
+            self._cache.replace(self._downloaded(url, place, known))
+            self._cache.use(place)
+
+    def _downloaded(self, url: Url, place: Path, known: RemoteFile | None) -> Copy:
+        def announce(part: Path, remote: RemoteFile) -> None:
+            self._cache.announce(Copy.of(str(url), place, remote, part))
+
+        transfer, slots, progress = self.transfers.to(url), self._slots(url), self._progress(Moving(url))
+        download = Download(self._terms, transfer, url, place, slots, progress, known, announce=announce)
+        return Copy.of(str(url), place, download.run())
 
     def _copy(self, url: Url, place: Path) -> Copy | None:
         """Return the book of the copy that lies at a place untouched, if it is one of `url`."""
@@ -205,14 +216,6 @@ class Layer:
         self._cache.use(copy.path)
         files = len(copy.files) if copy.is_tree else 1
         self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files))
-
-    def _keep(self, copy: Copy) -> None:
-        """Write the book of a new copy; what was made of the old one is still beside it, and swept with it."""
-        old = self._cache.find(copy.path)
-        if old is not None:
-            copy = evolve(copy, outdated={path: size for path, size in old.made.items() if os.path.lexists(path)})
-        self._cache.keep(copy)
-        self._cache.use(copy.path)
 
     def _refuse_strange(self, place: Path) -> None:
         """Raise StagingError when a directory lies there that is no copy of ours."""

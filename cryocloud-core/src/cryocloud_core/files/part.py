@@ -114,13 +114,16 @@ class Part:
         with self.changed:
             self.remote = remote
 
-    def finish(self, target: Path, *, durable: bool = True) -> None:
-        """Give what is here its name, made durable first. Raises StagingError."""
+    def settle(self, *, durable: bool = True) -> None:
+        """Make sure that what is here is on the disk. Raises StagingError."""
         self._join()
         if self._flush_error is not None:
             raise self._flush_error
         if durable:
             self.disk.flush(self.descriptor, self.path)
+
+    def finish(self, target: Path, *, durable: bool = True) -> None:
+        """Give what is here, and settled, its name. Raises StagingError."""
         self.disk.remove(sidecar_of(self.path))
         self.disk.rename(self.path, target, durable=durable)
         self._is_finished = True

@@ -75,11 +75,12 @@ class Sweep:
             now = self.cache.find(copy.path)
             if not ours or now != copy:
                 return
+            size = _size(copy)
             for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):
                 self._remove_path(path)
                 books.meta(path).unlink(missing_ok=True)
             books.meta(copy.path).unlink(missing_ok=True)
-            self._total -= _size(copy)
+            self._total -= size
 
     def _remove_path(self, path: Path) -> None:
         if not os.path.lexists(path):

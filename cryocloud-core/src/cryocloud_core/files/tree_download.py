@@ -7,6 +7,7 @@ that a dead try completed is used again only if the listing shows the very same 
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from cryocloud_core.errors import RemoteFileMissing, StagingError
+from cryocloud_core.errors import RemoteFileMissing
 from cryocloud_core.files.bookkeeping import part_of, tree_of
 from cryocloud_core.files.cache import Copy, Leaf, leaf_of
 from cryocloud_core.files.download import Download
@@ -68,8 +69,11 @@ class TreeDownload:
             raise RemoteFileMissing("there is no file below it", subject=str(self.url))
         return entries
 
-    def run(self, entries: Entries) -> Copy:
-        """Bring every file of a listing and return the book of the tree. Raises TransferError, StagingError."""
+    def build(self, entries: Entries) -> Copy:
+        """Bring every file of a listing, durably, and return the book of the tree. Raises TransferError, StagingError.
+
+        The tree does not have its name yet.
+        """
         sizes = [remote.size_bytes for remote in entries.files.values()]
         size = sum(each for each in sizes if each is not None) if None not in sizes else None
         progress = Progress(
@@ -81,7 +85,19 @@ class TreeDownload:
             self.terms.disk.make_folder(self.root / folder)
         self._bring(entries, progress)
         self.terms.disk.settle(self.root, [self.root / name for name in entries.files])
-        return self._place()
+        found = self.root.stat()
+        size = sum(leaf[0] for leaf in self._leaves.values())
+        return Copy(
+            str(self.url), str(self.target), size, found.st_mtime_ns, found.st_ino, is_tree=True, files=self._leaves
+        )
+
+    def place(self) -> None:
+        """Give the tree its name, in place of an earlier copy. Raises StagingError."""
+        if os.path.lexists(self.target):
+            self.terms.disk.replace_tree(self.root, self.target)
+        else:
+            self.terms.disk.rename(self.root, self.target)
+        self.terms.disk.remove(self._journal)
 
     def _bring(self, entries: Entries, progress: Progress) -> None:
         waiting = deque((name, remote) for name, remote in entries.files.items() if name not in self._leaves)
@@ -150,20 +166,6 @@ class TreeDownload:
             if boot == boot_id() != "":
                 found[name] = leaf
         return found
-
-    def _place(self) -> Copy:
-        if self.target.is_dir() and not self.target.is_symlink():
-            self.terms.disk.replace_tree(self.root, self.target)
-        elif self.target.exists():
-            raise StagingError("is a file, not a directory", subject=str(self.target))
-        else:
-            self.terms.disk.rename(self.root, self.target)
-        self.terms.disk.remove(self._journal)
-        found = self.target.stat()
-        size = sum(leaf[0] for leaf in self._leaves.values())
-        return Copy(
-            str(self.url), str(self.target), size, found.st_mtime_ns, found.st_ino, is_tree=True, files=self._leaves
-        )
 
     def _folds_case(self) -> bool:
         """Return True when the disk takes names that differ in case for one."""
