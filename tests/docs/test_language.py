@@ -15,7 +15,7 @@ from cryocloud_core.engine.pebble import TRANSITIONS, State
 from cryocloud_core.engine.reference import MEANINGS, diagram
 from cryocloud_core.graph.schema import KEYS, language_schema
 from cryocloud_core.head.settings import RunSettings
-from cryocloud_core.task import Cancelled, TimedOut
+from cryocloud_core.task import Cancelled, TimedOut, Upload
 from cryocloud_core.testing.case import Case
 from cryocloud_core.testing.live import Stage, perform
 from cryocloud_core.testing.play import differences
@@ -50,7 +50,7 @@ def read_examples() -> dict[str, Example]:
     for found in EXAMPLE.finditer(PAGE):
         title = f"line {line_of(found.start('json'))}"
         demands = textwrap.dedent(found["demands"] or "").strip()
-        keys: dict[str, Any] = eval(f"dict({demands})", {"TimedOut": TimedOut, "Cancelled": Cancelled})
+        keys: dict[str, Any] = eval(f"dict({demands})", {"TimedOut": TimedOut, "Cancelled": Cancelled, "Upload": Upload})
         calls = keys.pop("calls", None)
         assert (calls is not None) == (found["how"] == "live")
         keys["document" if found["json"].startswith('{"workflow"') else "nodes"] = found["json"]

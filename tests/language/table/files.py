@@ -19,12 +19,11 @@ def _staged(title: str, definition: str, staging: str, **then: object) -> Case:
     )
 
 
-def _refused(title: str, definition: str, *problems: str, awaits: tuple[str, ...] = ()) -> Case:
+def _refused(title: str, definition: str, *problems: str) -> Case:
     return Case(
         title,
         _P + f'{{"module": "work", "name": "A", "downstreamOf": ["P"], "args": {{"x": {definition}}}}}',
         problems=problems,
-        awaits=awaits,
     )
 
 
@@ -126,10 +125,24 @@ CASES = (
     ),
     _staged("an id without a tempdir", '{"output": "P.dst", "id": "w"}', "nothing", staged={}, problems=("W07",)),
     _refused("another protocol", '{"output": "P.dst", "type": "file", "proto": "ftp"}', "E13"),
-    _refused("a remote file", '{"value": "s3://store:9000/in/a.zip", "type": "file"}', awaits=("remote files",)),
-    _refused(
-        "a remote file as default or in a list",
+    _staged("a remote file is its own address", '{"value": "s3://store:9000/in/a.zip", "type": "file"}', "file @head"),
+    _staged(
+        "a remote file in a list",
         '{"value": ["/d/a", "https://h/a"], "default": "ssh://h/a", "type": "file"}',
-        awaits=("remote files",),
+        "file @head",
+        args={"A": {"x": ["/d/a", "https://h/a"]}},
+    ),
+    Case(
+        "a merged list lies on the machine of each item",
+        """
+        {"module": "work", "name": "S", "downstreamOf": ["In"], "splitOn": "f", "args": {"f": [1, 2, 3]}},
+        {"module": "work", "name": "M", "downstreamOf": ["S"], "merge": true},
+        {"module": "work", "name": "A", "downstreamOf": ["M"],
+         "args": {"x": {"output": "S.dst", "type": "file"}, "y": {"output": "M.dst", "type": "file"}}}
+        """,
+        ends={"S": {"dst": "/s"}, "M": {"dst": ["/m", "/n"]}},
+        machines=("m1",),
+        args={"A": {"x": ["/s", "/s", "/s"], "y": [["/m", "/n"], ["/m", "/n"], ["/m", "/n"]]}},
+        staged={"A": {"x": "file @m1 @m1 @m1", "y": "file @m1 @m1 @m1"}},
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cryocloud_core.task import Upload
 from cryocloud_core.testing.case import Case
 
 
@@ -89,16 +90,35 @@ CASES = (
     _key(
         "uploads",
         '"post": [{"output": "dst", "target": {"options": "t"}, "basename": true, "remove": "no"}]',
-        awaits=("post",),
+        tasks={"A": {"uploads": (Upload("dst", "/out/", basename=True),)}},
     ),
     _key(
-        "one upload", '"post": {"output": "dst", "target": "s3://store:9000/out/", "basename": true}', awaits=("post",)
+        "one upload",
+        '"post": {"output": "dst", "target": "s3://store:9000/out/", "basename": true}',
+        tasks={"A": {"uploads": (Upload("dst", "s3://store:9000/out/", basename=True),)}},
+    ),
+    _key(
+        "uploads to where an output says",
+        '"post": [{"output": "dst", "target": {"output": "P.dst"}, "remove": true}, {"output": "n", "target": "/o/"}]',
+        ends={"P": {"dst": "/p/"}},
+        tasks={"A": {"uploads": (Upload("dst", "/p/", remove=True), Upload("n", "/o/"))}},
+    ),
+    _key(
+        "an upload whose target has a default",
+        '"post": [{"output": "dst", "target": {"output": "P.dst", "default": "/d/"}}]',
+        tasks={"A": {"uploads": (Upload("dst", "/d/"),)}},
+    ),
+    _key(
+        "an upload to nowhere fails before anything runs",
+        '"post": [{"output": "dst", "target": {"output": "P.dst"}}]',
+        states={"A": "error"},
+        starts=("P",),
+        result="error",
     ),
     _key(
         "an upload whose target is a prefix of the name",
         '"post": {"output": "dst", "target": "/out/p", "basename": true}',
         "W15",
-        awaits=("post",),
     ),
     _key(
         "restrictions",
@@ -134,7 +154,6 @@ CASES = (
         "an upload of an output nobody declares",
         '"post": [{"output": "dts", "target": "/o/"}]',
         "E37",
-        awaits=("post",),
     ),
     _refused("a cache without arguments", '"cache": {"expires": 60}', "E37"),
     _key(

@@ -20,16 +20,18 @@ from cryocloud_core.cli import (
     modules,
     new_module,
     pebbles,
+    put,
     run,
     run_module,
     schema,
+    stage,
     status,
     steer,
 )
 from cryocloud_core.cli.command import PlainCommand
+from cryocloud_core.cli.module_help import ModuleCommand
 from cryocloud_core.cli.workflow_options import WorkflowCommand
 
-from cryocloud_core.cli.module_help import ModuleCommand
 
 class Commands(TyperGroup):
     """The commands of core, then those that installed packages offer."""
@@ -69,6 +71,8 @@ app.command("config", cls=PlainCommand)(config.config)
 app.command("modules", cls=PlainCommand)(modules.modules)
 app.command("run-module", cls=ModuleCommand)(run_module.run_module)
 app.command("new-module", cls=PlainCommand)(new_module.new_module)
+app.command("stage", cls=PlainCommand)(stage.stage)
+app.command("put", cls=PlainCommand)(put.put)
 
 
 def _version(value: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 from cryocloud_core.cli.reference import NOTE
 from cryocloud_core.head.metrics import METRICS
 from cryocloud_core.head.publishing import HEAD, NODE, WORKER
+from cryocloud_core.worker.transferring import TRANSFER
 
 MACHINE: Final[Mapping[str, str]] = {
     "state": "`Running` or `Stopped`",
@@ -52,7 +53,7 @@ The workflow's name, spaces as underscores. For each NODE, inputs too:
 
 ## `Worker-MACHINE_N`, `AdminWorker-MACHINE`, `GpuWorker-MACHINE_N`
 
-{_table(WORKER)}
+{_table({**WORKER, **TRANSFER})}
 
 Beside these every parameter that a module sets with `worker.status["name"] = value`.
 

@@ -16,7 +16,7 @@ from cryocloud_core.engine.pebble import FAILURES, NodeRun, Pebble
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, Source, StatRef
 from cryocloud_core.graph.workflow import EVERYWHERE, NodeKind
-from cryocloud_core.task import Staging, StagingKind, Stats, Task
+from cryocloud_core.task import Staging, StagingKind, Stats, Task, Upload
 
 _STATS = {
     "node": "node",
@@ -76,10 +76,11 @@ class Reader:
         if value is not None:
             return value
         if not argument.has_default and not isinstance(argument.source, Literal):
-            self.warn(f"argument {name!r} is null: {self._why(argument.source)}")
+            self.warn(f"argument {name!r} is null: {self.why(argument.source)}")
         return argument.default
 
-    def _why(self, source: Source) -> str:
+    def why(self, source: Source) -> str:
+        """Return why a source yields nothing."""
         match source:
             case OutputRef(node, key):
                 return self._why_output(node, f"{key!r}")
@@ -131,6 +132,7 @@ def build_task(reader: Reader) -> Task:
         timeout_s=node.timeout_s,
         workdir=_workdir(reader),
         staging=staging,
+        uploads=_uploads(reader),
         loop=node.loop,
         outputs=tuple(node.outputs),
     )
@@ -170,6 +172,25 @@ def _origins(reader: Reader, source: Source) -> tuple[str, ...]:
             made_on = maker.stats.node
             return (made_on,) if isinstance(made_on, str) else tuple(machine or head for machine in made_on)
     return (head,)
+
+
+def _uploads(reader: Reader) -> tuple[Upload, ...]:
+    """Return what the worker uploads after success; a target that cannot be one is told before anything runs."""
+    return tuple(
+        Upload(item.output, _target(reader, item.target, item.output), item.basename, item.remove)
+        for item in reader.run.node.post
+    )
+
+
+def _target(reader: Reader, argument: Argument, output: str) -> str:
+    subject = f"post of {output!r}"
+    value = reader.value(argument.source)
+    value = argument.default if value is None else value
+    if value is None:
+        raise ResolutionError(f"the target is null: {reader.why(argument.source)}", subject=subject)
+    if not isinstance(value, str) or not value:
+        raise ResolutionError(f"the target must be a path or URL, got {value!r:.80}", subject=subject)
+    return value
 
 
 def _workdir(reader: Reader) -> str | None:

@@ -1,34 +1,61 @@
-"""What a text that names a file means: a local path, a remote place, or a mistake.
+"""What a text that names a file means: a path on this machine, a remote place, or a mistake.
 
-Laws: parsed by hand, nothing is percent-decoded, `#`, `?` and spaces belong to the path.
+Laws: parsed by hand, nothing is percent-decoded, `#`, `?` and spaces belong to the path; `file:///path` is that path.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from cryocloud_core.errors import ResolutionError, StagingError
-from cryocloud_core.sdk.url import scheme_of
+from cryocloud_core.errors import ResolutionError
+from cryocloud_core.sdk.url import Url, scheme_of
 
-#: schemes that a transfer will serve
-REMOTE_SCHEMES = frozenset({"ssh", "s3", "http", "https"})
+_THIS_MACHINE = ("", "localhost")
 
 
-def local_path(value: Any) -> Path:
-    """Return the absolute local path that `value` names; it need not exist.
+def place_of(value: Any) -> Path | Url:
+    """Return the absolute path or the remote place that `value` names; it need not exist.
 
-    Raises:
-        ResolutionError: for what can never be a path: no text, a relative path, an unknown scheme.
-        StagingError: for a remote place.
+    Raises ResolutionError for what can never be either: no text, a relative path, a broken URL.
     """
     if not isinstance(value, str):
         raise ResolutionError(f"must be a path, got {type(value).__name__}", subject=repr(value)[:80])
     scheme = scheme_of(value)
-    if scheme in REMOTE_SCHEMES:
-        raise StagingError(f"{scheme}:// is not supported yet", subject=value, remedy="give a local path")
-    if scheme:
-        raise ResolutionError(f"unsupported scheme {scheme}://", subject=value)
-    if not value.startswith("/") or "\0" in value:
+    if not scheme:
+        return _path(value, value)
+    _encoded(value)
+    url = Url.parse(value)
+    if scheme != "file":
+        return url
+    if url.host not in _THIS_MACHINE or url.port is not None:
+        raise ResolutionError(
+            f"is a file on this machine, not on {url.server}", subject=value, remedy="write ssh://host/path"
+        )
+    return _path(url.path, value)
+
+
+def local_path(value: Any) -> Path:
+    """Return the absolute path on this machine that `value` names; it need not exist.
+
+    Raises ResolutionError for what can never be one: no text, a relative path, a remote place.
+    """
+    place = place_of(value)
+    if isinstance(place, Url):
+        raise ResolutionError(f"must be a path on this machine, {place.scheme}:// is not", subject=value)
+    return place
+
+
+def _path(path: str, value: str) -> Path:
+    if not path.startswith("/") or "\0" in path:
         raise ResolutionError("need absolute path", subject=repr(value)[:200])
-    return Path(value)
+    _encoded(path)
+    return Path(path)
+
+
+def _encoded(value: str) -> bytes:
+    try:
+        return os.fsencode(value)
+    except UnicodeEncodeError as error:
+        raise ResolutionError("holds characters that no file name can have", subject=repr(value)[:200]) from error

@@ -1,56 +1,119 @@
 """The files service that modules are handed: fetch, unpack, put, remove, and what is ours.
 
-Laws: modules use the machinery CryoCloud itself uses and nothing private; local paths are used in place.
+Laws: modules use the machinery CryoCloud itself uses and nothing private; what lies on this machine is used in place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self
 
-from attrs import field, frozen
+from attrs import Factory, define, field
 
-from cryocloud_core.errors import StagingError
-from cryocloud_core.files.archives import unpack_into
+from cryocloud_core.errors import ConfigError, StagingError
+from cryocloud_core.files.archives import limits_from, unpack_into
 from cryocloud_core.files.copying import copy_whole
-from cryocloud_core.files.places import local_path
+from cryocloud_core.files.layer_settings import LayerSettings
+from cryocloud_core.files.moving import Moving
+from cryocloud_core.files.origins import Hosts, Origins, ThisMachine, refuse_copying
+from cryocloud_core.files.places import local_path, place_of
+from cryocloud_core.files.remote import Remote
+from cryocloud_core.files.tempdirs import DEFAULT_BASE
+from cryocloud_core.files.together import Together
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.unpacked import Unpacking, copy_of, is_ours, unpacked
+from cryocloud_core.sdk.processor import flag
+from cryocloud_core.sdk.url import Url
+from cryocloud_core.task import Preparation, StagingKind
 
 
-@frozen
+@define(eq=False)
 class FileService:
-    """Implements `sdk.processor.Files` for one task on this machine."""
+    """Implements `sdk.processor.Files` for one task on this machine; used from several threads."""
 
     how: Unpacking
-    transfers: Transfers = field(factory=Transfers)
+    remote: Remote = field(default=Factory(lambda self: Remote(self.how), takes_self=True))
+    origins: Origins = field(factory=Origins)
+    together: Together = field(factory=Together)
+
+    @classmethod
+    def of(
+        cls,
+        config: Mapping[str, Any],
+        machine: str,
+        transfers: Transfers,
+        check: Callable[[], None] = lambda: None,
+        told: Callable[[Moving], None] = lambda _: None,
+    ) -> Self:
+        """Return the service of a machine of that name, set up by a worker's configuration. Raises ConfigError."""
+        together = Together(check)
+        how = Unpacking(Path(str(config.get("tempdir") or DEFAULT_BASE)), limits_from(config), together.check)
+        datadir = Path(str(config.get("datadir") or "/"))
+        remote = Remote(how, transfers, LayerSettings.of(config), datadir, told)
+        try:
+            trusts = config.get("trust_local") is None or flag(config["trust_local"], name="trust_local")
+        except ValueError as error:
+            raise ConfigError(str(error), subject="CryoCloud.Worker.trust_local") from error
+        origins = Origins(
+            ThisMachine(machine),
+            Hosts(transfers.routes.hosts),
+            trusts,
+            remote.is_copy,
+            lambda archive: copy_of(archive, how.tempdir),
+        )
+        return cls(how, remote, origins, together)
 
     def fetch(self, source: str, *, unzip: bool = False, keep: bool = True) -> list[str]:
-        """Return local paths for a path; with `unzip` the sorted top-level entries of the archive's copy.
+        """Return local paths for a path or URL; with `unzip` the sorted top-level entries of the archive's copy.
 
-        `keep` false: an archive is removed once it is unpacked. Raises StagingError, ResolutionError.
+        `keep` false: an archive is removed once it is unpacked, as one that was fetched always is. Raises
+        StagingError, ResolutionError.
         """
-        path = local_path(source)
-        if not unzip or path.is_dir():
-            return [str(self._existing(path))]
-        if not path.is_file() and copy_of(path, self.how.tempdir) is None:
-            self._existing(path)
-        found = unpacked(path, self.how)
-        if not keep and found != [str(path)]:
-            path.unlink(missing_ok=True)
-        return found
+        way = Preparation(StagingKind.FILE, unzip=unzip, keep=keep)
+        place = self.find(source, way)
+        return self.brought([place], way)[0] if isinstance(place, Url) else self.local(place, way)
+
+    def find(self, source: Any, way: Preparation, origin: str = "") -> Path | Url:
+        """Return the path that is used in place, or the URL to fetch; a bare path lies on `origin` (empty: here).
+
+        Raises ResolutionError; StagingError for what would have to be fetched and may not be.
+        """
+        place = self.origins.find(source, origin, way.proto, unzip=way.unzip)
+        if isinstance(place, Url) and not way.copy:
+            raise refuse_copying(source, place)
+        return place
+
+    def local(self, path: Path, way: Preparation) -> list[str]:
+        """Return the path in a list, or what its archive holds. Raises StagingError."""
+        return self._unpacked(path, keep=way.keep) if way.unzip else [str(existing(path))]
+
+    def brought(self, urls: Sequence[Url], way: Preparation) -> list[list[str]]:
+        """Return the local paths of each URL's copy, or of what its archive holds. Raises TaskError."""
+        return self.together.each(
+            lambda url: self.remote.unpacked(url) if way.unzip else [str(self.remote.fetch(url))], urls
+        )
 
     def unpack(self, archive: str, target: str) -> list[str]:
         """Unpack into an existing directory, all or nothing; return its entries, sorted. Raises ArchiveError."""
-        return unpack_into(self._existing(local_path(archive)), local_path(target), self.how.limits, self.how.check)
+        return unpack_into(existing(local_path(archive)), local_path(target), self.how.limits, self.how.check)
 
     def put(self, path: str, target: str) -> str:
-        """Copy a local file or directory to a path and return where it is. Raises StagingError."""
-        return str(copy_whole(self._existing(local_path(path)), local_path(target)))
+        """Copy a local file or directory to a path or URL and return where it is. Raises StagingError."""
+        source, place = existing(local_path(path)), place_of(target)
+        if isinstance(place, Url):
+            self.remote.put(source, place)
+            return str(place)
+        if place.exists() and place.samefile(source):
+            return str(place)
+        return str(copy_whole(source, place))
 
     def remove(self, target: str) -> None:
-        """Remove a remote object. Raises StagingError: no scheme can be removed yet, and a local path is none."""
-        local_path(target)
-        raise StagingError("is a local path, not a remote object", subject=target, remedy="remove it as a file")
+        """Remove a remote object. Raises StagingError for a local path and for schemes that cannot."""
+        place = place_of(target)
+        if isinstance(place, Path):
+            raise StagingError("is a local path, not a remote object", subject=target, remedy="remove it as a file")
+        self.remote.remove(place)
 
     def is_ours(self, path: str) -> bool:
         """Return True for what CryoCloud itself wrote: `.cc-*`, unpacked archives."""
@@ -61,11 +124,22 @@ class FileService:
         place = copy_of(local_path(archive), self.how.tempdir)
         return None if place is None else str(place)
 
-    @staticmethod
-    def _existing(path: Path) -> Path:
-        try:
-            path.stat()
-        except OSError as error:
-            reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-            raise StagingError(reason, subject=str(path)) from error
-        return path
+    def _unpacked(self, path: Path, *, keep: bool) -> list[str]:
+        if path.is_dir():
+            return [str(path)]
+        if not path.is_file() and copy_of(path, self.how.tempdir) is None:
+            existing(path)
+        found = unpacked(path, self.how)
+        if not keep and found != [str(path)]:
+            path.unlink(missing_ok=True)
+        return found
+
+
+def existing(path: Path) -> Path:
+    """Return a path that is there. Raises StagingError."""
+    try:
+        path.stat()
+    except OSError as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise StagingError(reason, subject=str(path)) from error
+    return path

@@ -1,12 +1,12 @@
 """Staging in: what happens to the arguments of a task before its module sees them.
 
 Laws: arguments that need no preparation pass untouched; nulls stay null; a wrong argument is a ResolutionError, which
-no repeat can help, a file that is not there a StagingError; every error names the argument.
+no repeat can help, a file that cannot be had a StagingError; every error names the argument; the files of a list are
+brought several at a time and stand in its order.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -14,8 +14,10 @@ from attrs import frozen
 from cryocloud_core.errors import CryoCloudError, ResolutionError, StagingError
 from cryocloud_core.files.places import local_path
 from cryocloud_core.files.service import FileService
+from cryocloud_core.files.shapes import filled, leaves
 from cryocloud_core.files.tempdirs import make_tempdir, private_name, shared_name
-from cryocloud_core.task import Preparation, Staging, StagingKind, Task
+from cryocloud_core.sdk.url import Url
+from cryocloud_core.task import Staging, StagingKind, Task
 
 
 @frozen
@@ -23,7 +25,6 @@ class Stage:
     """Prepares arguments on this machine."""
 
     files: FileService
-    machine: str
 
     def arguments(self, task: Task) -> dict[str, Any]:
         """Return the task's arguments as its module will see them. Raises ResolutionError, StagingError."""
@@ -47,26 +48,17 @@ class Stage:
                 return self._tempdir(task, staging, value)
 
     def _files(self, value: Any, staging: Staging) -> Any:
-        how = staging.preparation
-        if isinstance(value, list):
-            origins = staging.origins if len(staging.origins) == len(value) else staging.origins[:1] * len(value)
-            found = [self._file(item, how, origins[index] if origins else "") for index, item in enumerate(value)]
-            return [path for paths in found for path in paths] if how.unzip else [paths[0] for paths in found]
-        paths = self._file(value, how, staging.origins[0] if staging.origins else "")
+        """Return local paths in the places of what is named; unpacked, all entries are one flat list."""
+        way = staging.preparation
+        named = list(leaves(value, staging.origins))
+        places = [self.files.find(leaf, way, origin) for leaf, origin in named]
+        brought = iter(self.files.brought([place for place in places if isinstance(place, Url)], way))
+        found = [next(brought) if isinstance(place, Url) else self.files.local(place, way) for place in places]
         if value is None:
             return None
-        return paths if how.unzip else paths[0]
-
-    def _file(self, value: Any, how: Preparation, origin: str) -> list[Any]:
-        """Return the local paths of one file; null is one null, and nothing when it should be unpacked."""
-        if value is None:
-            return [] if how.unzip else [None]
-        try:
-            return list(self.files.fetch(value, unzip=how.unzip, keep=how.keep))
-        except StagingError as error:
-            if origin and origin != self.machine and not Path(str(value)).exists():
-                error.remedy = f"it is on machine {origin}; fetching from other machines is not supported yet"
-            raise
+        return (
+            [path for paths in found for path in paths] if way.unzip else filled(value, (paths[0] for paths in found))
+        )
 
     def _tempdir(self, task: Task, staging: Staging, value: Any) -> str:
         if value is not None and not isinstance(value, str):

@@ -174,7 +174,10 @@ def _place(fresh: Path, target: Path, stamp: Stamp) -> Path:
         if found == stamp:
             return target
         if found is None and os.path.lexists(target):
-            raise _taken(target, Path(stamp.source))
+            # It may have appeared between the two looks.
+            if Stamp.read(target) is None and os.path.lexists(target):
+                raise _taken(target, Path(stamp.source))
+            continue
         aside = target.with_name(private_name())
         with contextlib.suppress(FileNotFoundError):
             target.rename(aside)

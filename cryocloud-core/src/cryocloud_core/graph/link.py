@@ -15,7 +15,7 @@ from cryocloud_core.graph.draft import Draft, Found, Linked, Missing, Wanted
 from cryocloud_core.graph.edges import Graph, draw
 from cryocloud_core.graph.effects import check_effects
 from cryocloud_core.graph.problems import Findings, in_order
-from cryocloud_core.graph.promises import argument_trees, check_promises
+from cryocloud_core.graph.promises import check_promises
 from cryocloud_core.graph.reading import node_of
 from cryocloud_core.graph.references import check_references
 from cryocloud_core.graph.refs import PARENT, Argument, Literal
@@ -23,7 +23,7 @@ from cryocloud_core.graph.regions import check_regions
 from cryocloud_core.graph.settings import RESULTS
 from cryocloud_core.graph.sites import Site, sites_of
 from cryocloud_core.graph.spelling import shown
-from cryocloud_core.graph.unsupported import REFUSED, names_remote_file
+from cryocloud_core.graph.unsupported import REFUSED
 from cryocloud_core.graph.workflow import Node, NodeKind, Placement, WorkerKind, Workflow
 
 _FAILURES: Final = frozenset({"error", "timeout"})
@@ -79,14 +79,8 @@ def _check_handler(site: Site) -> None:
 def _refuse(site: Site, node: Node, refuse: Collection[str]) -> None:
     for name in refuse:
         key, asks = REFUSED[name]
-        if not asks(node):
-            continue
-        if key != "args":
+        if asks(node):
             site.tell("E38", key, key=name)
-            continue
-        for argument, tree in argument_trees(site).items():
-            if argument in node.args and names_remote_file(node.args[argument]):
-                site.place.add("E38", tree.at, key=name)
 
 
 def _run_on(site: Site) -> frozenset[str]:
@@ -122,7 +116,7 @@ def _node(site: Site, graph: Graph) -> Node:
         "split_on": own.get("splitOn"),
         "merge": own.get("merge", False),
         "loop": own.get("loop"),
-        "post": own.get("post", ()),
+        "post": tuple(evolve(item, target=_timeless(item.target, site, graph)) for item in own.get("post", ())),
         "cache": own.get("cache"),
     }
     return Node(

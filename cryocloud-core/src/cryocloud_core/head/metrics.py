@@ -15,7 +15,7 @@ from attrs import frozen
 
 from cryocloud_core.errors import StartError
 from cryocloud_core.head.board import StatusBoard, StatusValue
-from cryocloud_core.head.publishing import HEAD, NODE, WORKER
+from cryocloud_core.head.publishing import HEAD, MOVING, NODE, WORKER
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 HOST: Final = "127.0.0.1"
@@ -113,7 +113,7 @@ def _of_worker(each: StatusValue, machine: str) -> Iterator[Sample]:
         "last_processing_time": "cryocloud_worker_last_processing_seconds",
     }
     if each.parameter == "state":
-        busy = each.value in ("Processing", "Preparing files")
+        busy = each.value in ("Processing", *MOVING)
         yield Sample("cryocloud_worker_busy", labels, float(busy))
     elif not _is_number(each.value):
         return

@@ -32,7 +32,7 @@ HEAD: Final[Mapping[str, str]] = {
     "eta_total": "seconds until all open pebbles are done, if each passes every node",
 }
 WORKER: Final[Mapping[str, str]] = {
-    "state": "`Idle`, `Preparing files`, `Processing`, `Failed`, `Import error` or `Stopped`",
+    "state": "`Idle`, `Preparing files`, `Processing`, `Uploading`, `Failed`, `Import error` or `Stopped`",
     "module": "the module of the task it is in, or was in last",
     "current_job": "the id of the task it is in, null between tasks",
     "progress": "0 to 100, of the task it is in or was in last",
@@ -41,6 +41,10 @@ WORKER: Final[Mapping[str, str]] = {
     "last_processing_time": "seconds that the last task took",
     "host": "the machine",
 }
+
+
+#: what a worker says it does while it moves files before and after its module runs
+MOVING: Final = ("Preparing files", "Uploading")
 
 
 @define(eq=False)
@@ -217,7 +221,7 @@ def _key(counter: NodeCounter) -> tuple[str, str]:
 
 
 def _doing(active: Active) -> str:
-    return "Preparing files" if active.state == "Preparing files" else "Processing"
+    return active.state if active.state in MOVING else "Processing"
 
 
 def _able(workers: list[WorkerInfo]) -> int:

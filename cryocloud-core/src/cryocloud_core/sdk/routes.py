@@ -27,10 +27,14 @@ class Route:
 
 @frozen
 class Routes:
-    """All transfers by URL scheme, and the settings below each root as JSON data with handles for secrets."""
+    """All transfers by URL scheme, and the settings below each root as JSON data with handles for secrets.
+
+    `hosts` is what the configuration says of the machines below `CryoCloud.Hosts`: where each is reached.
+    """
 
     by_scheme: dict[str, Route] = field(factory=dict)
     config: dict[str, Any] = field(factory=dict)
+    hosts: dict[str, Any] = field(factory=dict)
 
     @classmethod
     def of(cls, registry: Registry, subtree: Callable[[str], dict[str, Any]]) -> Routes:
@@ -40,4 +44,5 @@ class Routes:
             scheme: Route(each.offer.name, each.offer.reference, each.offer.root, each.offer.needs, each.package)
             for scheme, each in offered.items()
         }
-        return cls(routes, {root: subtree(root) for root in sorted({route.root for route in routes.values()})})
+        config = {root: subtree(root) for root in sorted({route.root for route in routes.values()})}
+        return cls(routes, config, subtree("CryoCloud.Hosts"))

@@ -17,8 +17,7 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from cryocloud_core.errors import ModuleError, ResolutionError, ReturnValueError, TaskError
-from cryocloud_core.files.archives import limits_from
+from cryocloud_core.errors import ConfigError, ModuleError, ResolutionError, ReturnValueError, TaskError
 from cryocloud_core.files.service import FileService
 from cryocloud_core.files.staging import Stage
 from cryocloud_core.files.tempdirs import DEFAULT_BASE, make_tempdir, private_name, remove_tree
@@ -32,8 +31,11 @@ from cryocloud_core.worker.capture import Capture
 from cryocloud_core.worker.contract import CancelFlag, TaskStatus, TaskWorker, WorkerConfig
 from cryocloud_core.worker.current import Current
 from cryocloud_core.worker.module import DeclinedError, ModuleInUse, Ready, stop_hook
+from cryocloud_core.worker.post import Post, PostError
+from cryocloud_core.worker.returned import Returned
 from cryocloud_core.worker.reuse import measured, still_there
 from cryocloud_core.worker.strays import has_children, kill_children
+from cryocloud_core.worker.transferring import Transferring
 from cryocloud_core.worker.usage import Usage
 from cryocloud_core.worker.world import World
 
@@ -42,7 +44,7 @@ TRACE_LIMIT = 16 * 1024
 
 
 class StopRequestedError(Exception):
-    """The task was told to stop before its module was called."""
+    """The task was told to stop while its files were moved."""
 
 
 @frozen
@@ -76,12 +78,19 @@ class Runner:
     _loggers: dict[str, logging.Logger] = field(factory=dict)
     _tempdir: str = field(init=False)
     _files: FileService = field(init=False)
+    _transferring: Transferring = field(init=False)
+    #: what is wrong with this machine's settings for files; a task that needs files is told
+    _misset: ConfigError | None = None
 
     def __attrs_post_init__(self) -> None:
         self._tempdir = str(self.config["tempdir"] or DEFAULT_BASE)
-        self._files = FileService(
-            Unpacking(Path(self._tempdir), limits_from(self.config.values), self._check), self.transfers
-        )
+        self._transferring = Transferring(self.publish)
+        ends = (self._check, self._transferring.told)
+        try:
+            self._files = FileService.of(self.config.values, self.machine, self.transfers, *ends)
+        except ConfigError as error:
+            self._files = FileService(Unpacking(Path(self._tempdir), check=self._check))
+            self._misset = error
 
     def run(self, current: Current) -> Finished:
         """Run one task to its end; never raises for what the task did."""
@@ -124,12 +133,13 @@ class Runner:
         return ready
 
     def _staged(self, task: Task) -> dict[str, Any]:
-        if task.uploads:
-            raise ResolutionError("post is not supported yet", subject=f"node {task.node!r}")
+        if self._misset is not None and (task.staging or task.uploads):
+            raise ResolutionError(str(self._misset))
         if not task.staging:
             return dict(task.args)
         self.publish("state", "Preparing files")
-        args = Stage(self._files, self.machine).arguments(task)
+        args = Stage(self._files).arguments(task)
+        self._transferring.over()
         self.publish("state", "Processing")
         return args
 
@@ -151,8 +161,23 @@ class Runner:
             self.scribe.write("WARNING", f"returned {returned.wrapped}, not a map; it is wrapped as 'result'")
         if returned.error:
             return Failed(returned.error, returned.outputs)
-        sizes = {} if task.reuse is None else measured(returned.outputs, task.reuse.files)
-        return Succeeded(returned.outputs, sizes=sizes)
+        current.deaf, current.stop_job = False, None
+        return self._sent(task, returned)
+
+    def _sent(self, task: Task, returned: Returned) -> Outcome:
+        """Send what is to be sent of a success, in the process as the next task would find it."""
+        outputs = returned.outputs
+        if task.uploads:
+            self._calm()
+            self.publish("state", "Uploading")
+            try:
+                outputs = Post(self._files, lambda text: self.scribe.write("WARNING", text)).sent(task.uploads, outputs)
+            except StopRequestedError:
+                return Cancelled("told to stop while its files were uploaded")
+            except PostError as error:
+                return Failed(str(error), outputs, permanent=error.permanent)
+        sizes = {} if task.reuse is None else measured(outputs, task.reuse.files)
+        return Succeeded(outputs, sizes=sizes)
 
     def _failed(self, error: BaseException) -> Failed:
         """Tell the traceback to the log and return the task's end."""
@@ -165,18 +190,34 @@ class Runner:
         return Failed(text, trace=trace, permanent=isinstance(error, ResolutionError))
 
     def _tidy(self, worker: TaskWorker) -> None:
-        """Kill what is left, read out what was written, remove the scratch directory, put the process back."""
-        if has_children():
-            killed = kill_children()
-            if killed:
-                self.scribe.write("INFO", f"{len(killed)} child process(es) outlived the task and were killed")
-        self.world.restore()
+        """Let go of files, kill what is left, remove the scratch directory, put the process back."""
+        self._let_go()
+        self._calm()
         self.capture.finish()
         if worker.scratch_made is not None:
             try:
                 remove_tree(worker.scratch_made)
             except TaskError as error:
                 self.scribe.write("WARNING", str(error))
+
+    def _let_go(self) -> None:
+        """Let others have the copies of remote files, and make room for new ones."""
+        self._transferring.over()
+        try:
+            # One that was told to stop has no time to make room: the next task does.
+            self._files.remote.release(sweep=not self._cancel.is_set())
+        except StopRequestedError:
+            return
+        except TaskError as error:
+            self.scribe.write("WARNING", f"old copies of remote files cannot be removed: {error}")
+
+    def _calm(self) -> None:
+        """Kill what the module left behind and undo what it did to the process."""
+        if has_children():
+            killed = kill_children()
+            if killed:
+                self.scribe.write("INFO", f"{len(killed)} child process(es) outlived the task and were killed")
+        self.world.restore()
 
     def _worker(self, current: Current) -> TaskWorker:
         task = current.task

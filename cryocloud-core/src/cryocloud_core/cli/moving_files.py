@@ -1,0 +1,166 @@
+"""What `cryocloud stage` and `cryocloud put` do: the machinery of the workers, for a person at a terminal.
+
+Laws: paths and URLs alone go to stdout, progress to stderr and only when that is a terminal; an interrupt leaves
+nothing half under a final name and says what is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from cryocloud_core.cli.text import plain
+from cryocloud_core.config import Config
+from cryocloud_core.errors import ResolutionError, UsageError
+from cryocloud_core.files.archives import unpack_into
+from cryocloud_core.files.copying import copy_whole
+from cryocloud_core.files.members import packing_of
+from cryocloud_core.files.moving import Moving
+from cryocloud_core.files.service import FileService, existing
+from cryocloud_core.files.targets import name_of
+from cryocloud_core.files.transfers import Transfers
+from cryocloud_core.files.unpacked import plain_name
+from cryocloud_core.head.settings import machine_name
+from cryocloud_core.sdk.registry import Registry
+from cryocloud_core.sdk.routes import Routes
+from cryocloud_core.sdk.url import Url
+from cryocloud_core.task import Preparation, StagingKind
+
+_S3_BUCKET_ALONE = 1
+
+
+class Interrupted(Exception):
+    """The person at the terminal said stop."""
+
+
+@define(eq=False)
+class Ear:
+    """Hears an interrupt."""
+
+    _stop: threading.Event = field(factory=threading.Event)
+
+    def check(self) -> None:
+        """Raise Interrupted once an interrupt has come."""
+        if self._stop.is_set():
+            raise Interrupted
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Let the first interrupt end what goes on in good order; a second one ends the process at once."""
+
+        def stop(_number: int, _frame: Any) -> None:
+            self._stop.set()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+        before = signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def stage_files(given: Mapping[str, Any]) -> int:
+    """Bring every URL here, print the paths, and return the exit code. Raises TaskError, UsageError."""
+
+    def work(files: FileService) -> int:
+        way = Preparation(StagingKind.FILE, unzip=given["unzip"])
+        found = files.together.each(lambda url: _staged(files, url, way, given["to"]), given["urls"])
+        _print({"paths": [path for paths in found for path in paths]}, as_json=given["json"])
+        return 0
+
+    return _moving(given, work, "what arrived is kept: the same command goes on from there")
+
+
+def put_file(given: Mapping[str, Any]) -> int:
+    """Send a file, print where it is, and return the exit code. Raises TaskError, UsageError."""
+
+    def work(files: FileService) -> int:
+        path = given["path"].absolute()
+        _print({"url": files.put(str(path), _destination(path, given["url"]))}, as_json=given["json"])
+        return 0
+
+    return _moving(given, work, f"{given['url']} is what it was before")
+
+
+def _moving(given: Mapping[str, Any], work: Callable[[FileService], int], kept: str) -> int:
+    """Do the work with this machine's file service, a bar on a terminal, and an ear for interrupts."""
+    from cryocloud_core.cli.transfer_bar import bar
+
+    ear = Ear()
+    with bar(sys.stderr) as show, ear.open():
+        files = _service(given, show, ear.check)
+        try:
+            code = work(files)
+            files.remote.release()
+        except Interrupted:
+            print(f"interrupted; {plain(kept)}", file=sys.stderr)
+            return 130
+        except ResolutionError as error:
+            raise UsageError(error.message, subject=error.subject, place=error.place, remedy=error.remedy) from error
+        finally:
+            files.remote.release(sweep=False)
+            files.remote.transfers.close()
+        return code
+
+
+def _service(given: Mapping[str, Any], show: Callable[[Moving], None], check: Callable[[], None]) -> FileService:
+    config = Config.load(Path.cwd(), given["profile"])
+    transfers = Transfers(Routes.of(Registry.installed(), config.subtree))
+    return FileService.of(config.subtree("CryoCloud.Worker"), machine_name(), transfers, check, show)
+
+
+def _staged(files: FileService, source: str, way: Preparation, to: Path | None) -> list[str]:
+    place = files.find(source, way)
+    if to is None:
+        return files.brought([place], way)[0] if isinstance(place, Url) else files.local(place, way)
+    folder = to.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    if isinstance(place, Path):
+        existing(place)
+        return _unpacked_to(files, place, folder) if way.unzip else [str(copy_whole(place, folder / place.name))]
+    copy = files.remote.take(place, folder / name_of(place))
+    if not way.unzip or copy.is_dir() or packing_of(copy) is None:
+        return [str(copy)]
+    found = _unpacked_to(files, copy, folder)
+    copy.unlink()
+    return found
+
+
+def _unpacked_to(files: FileService, archive: Path, folder: Path) -> list[str]:
+    """Return what an archive holds, unpacked into a directory of its name; what is none is copied."""
+    if archive.is_dir() or packing_of(archive) is None:
+        return [str(copy_whole(archive, folder / archive.name))]
+    target = folder / plain_name(archive.name)
+    target.mkdir(exist_ok=True)
+    return unpack_into(archive, target, files.how.limits, files.how.check)
+
+
+def _destination(path: Path, url: str) -> str:
+    """Return the URL of a file's new place: a directory, or a bucket alone, keeps the file's name."""
+    if url.startswith("s3://") and url.removeprefix("s3://").rstrip("/").count("/") == _S3_BUCKET_ALONE:
+        url = f"{url.rstrip('/')}/"
+    return f"{url}{path.name}" if url.endswith("/") else url
+
+
+def _print(result: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(result))
+        return
+    [value] = result.values()
+    lines = value if isinstance(value, list) else [value]
+    if sys.stdout.isatty():
+        print("\n".join(map(plain, lines)))
+        return
+    # A name may hold bytes that are no text: a program that reads it gets them as they are.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"".join(os.fsencode(line) + b"\n" for line in lines))
+    sys.stdout.buffer.flush()

@@ -1,0 +1,60 @@
+"""The bar that shows how far transfers are, one line for each, on a terminal.
+
+Laws: where there is no terminal nothing is drawn and rich is not loaded; what a server calls its files is made plain
+before it is shown.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from attrs import define, field
+
+from cryocloud_core.cli.text import cut, plain
+from cryocloud_core.files.moving import Moving
+
+#: cells for a name
+_NAME_CELLS = 32
+
+
+@contextmanager
+def bar(stream: IO[str]) -> Iterator[Callable[[Moving], None]]:
+    """Give what is to be told how far transfers are."""
+    if not stream.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[files]}", markup=False),
+    )
+    with Progress(*columns, console=Console(file=stream), refresh_per_second=6) as progress:
+        yield _Lines(progress).told
+
+
+@define(eq=False)
+class _Lines:
+    """The lines of a progress display by URL."""
+
+    progress: Any
+    _lines: dict[str, Any] = field(factory=dict)
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def told(self, moving: Moving) -> None:
+        """Draw how far a transfer is."""
+        with self._lock:
+            line = self._lines.get(moving.url.text)
+            if line is None:
+                name = cut(plain(moving.url.path.rstrip("/").rpartition("/")[2] or str(moving.url)), _NAME_CELLS)
+                line = self._lines[moving.url.text] = self.progress.add_task(name, total=None, files="")
+            files = f"{moving.files_done}/{moving.files} files" if moving.files > 1 else ""
+            self.progress.update(line, completed=moving.done_bytes, total=moving.size_bytes, files=files)

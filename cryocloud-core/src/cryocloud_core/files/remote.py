@@ -1,0 +1,143 @@
+"""The remote files of one task: brought to places of this machine, unpacked, sent, removed.
+
+Laws: the layer and all that belongs to it is imported when the first URL is met; a copy is in use until `release`;
+what was unpacked is a copy like others, and the archive it came from does not stay.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import Factory, define, field
+
+from cryocloud_core.errors import StagingError
+from cryocloud_core.files.layer_settings import LayerSettings
+from cryocloud_core.files.moving import Moving
+from cryocloud_core.files.transfers import Transfers
+from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, unpacked
+from cryocloud_core.sdk.url import Url
+
+if TYPE_CHECKING:
+    from cryocloud_core.files.landing import Landing
+    from cryocloud_core.files.layer import Layer
+
+_WEB = ("http", "https")
+
+
+@define(eq=False)
+class Remote:
+    """What one task does with remote places; used from several threads.
+
+    Copies of another machine's files go below `datadir`, all others below the `tempdir` of `how`. `told` hears how far
+    transfers are.
+    """
+
+    how: Unpacking
+    transfers: Transfers = field(factory=Transfers)
+    settings: LayerSettings = field(default=Factory(lambda self: LayerSettings(self.how.tempdir), takes_self=True))
+    datadir: Path = Path("/")
+    told: Callable[[Moving], None] = lambda _: None
+    _layer: Layer | None = None
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    @property
+    def layer(self) -> Layer:
+        """The layer of this task, made on first use."""
+        from cryocloud_core.files.layer import Layer
+
+        with self._lock:
+            if self._layer is None:
+                self._layer = Layer(self.transfers, self.settings, self.how.check, self.told)
+            return self._layer
+
+    def fetch(self, url: Url) -> Path:
+        """Return the local copy of a file or directory, current, and in use until `release`. Raises TaskError."""
+        _refuse_tree(url)
+        landing = self._landing()
+        place = landing.place(url)
+        try:
+            return self.layer.fetch_any(url, place)
+        except StagingError:
+            # Another task may just have put a directory where this file was to lie, or the reverse.
+            again = landing.place(url)
+            if again == place:
+                raise
+            return self.layer.fetch_any(url, again)
+
+    def take(self, url: Url, target: Path) -> Path:
+        """Bring a file or directory to `target` for good: it is no copy that a sweep may take. Raises TaskError."""
+        _refuse_tree(url)
+        self.layer.fetch_any(url, target)
+        self._landing().disown(target)
+        return target
+
+    def unpacked(self, url: Url) -> list[str]:
+        """Return the entries of an archive's unpacked copy, sorted; the archive itself does not stay.
+
+        What is no archive gives a list with its own path. Raises TaskError.
+        """
+        _refuse_tree(url)
+        landing = self._landing()
+        with landing.alone(url):
+            remote = self.layer.stat(url)
+            if remote.is_directory:
+                return [str(self.fetch(url))]
+            archive = landing.place_to_unpack(url, remote)
+            self.layer.in_use(archive)
+            ready = None if archive.exists() else copy_of(archive, self.how.tempdir)
+            return entries(ready) if ready is not None else self._unpacked(self.layer.fetch(url, archive))
+
+    def put(self, path: Path, url: Url) -> None:
+        """Send a file or directory to a URL, over what is there. Raises TaskError."""
+        transfer = self.transfers.to(url)
+        if not transfer.abilities.put:
+            raise transfer.cannot(f"put {path.name}", url)
+        self.layer.put(path, url)
+
+    def remove(self, url: Url) -> None:
+        """Remove a remote object, or an empty bucket. Raises StagingError for places that only their machine clears."""
+        if url.scheme == "ssh":
+            raise StagingError(
+                "is a file on another machine, which only that machine removes",
+                subject=str(url),
+                remedy='run "remove" there on its plain path: "ccnode": {"stat": "NODE.node"} of the NODE that made it',
+            )
+        if url.scheme in _WEB:
+            raise StagingError("cannot be removed: a web server only hands out files", subject=str(url))
+        self.layer.remove(url)
+
+    def is_copy(self, path: Path) -> bool:
+        """Return True for what we fetched to this machine, and for what was made of it."""
+        return self._landing().is_copy(path)
+
+    def release(self, *, sweep: bool = True) -> None:
+        """Let go of every copy: the task has ended; with `sweep` old copies make room. Raises TaskError."""
+        with self._lock:
+            layer, self._layer = self._layer, None
+        if layer is not None:
+            layer.release_all()
+            if sweep:
+                layer.sweep()
+
+    def _unpacked(self, copy: Path) -> list[str]:
+        found = unpacked(copy, self.how)
+        made = None if found == [str(copy)] else copy_of(copy, self.how.tempdir)
+        if made is not None:
+            self.layer.belongs(made, copy)
+            copy.unlink(missing_ok=True)
+        return found
+
+    def _landing(self) -> Landing:
+        from cryocloud_core.files.landing import Landing
+
+        return Landing(self.how.tempdir, self.datadir, self.layer.source_of, self.how.check)
+
+
+def _refuse_tree(url: Url) -> None:
+    if url.scheme in _WEB and (url.path or "/").endswith("/") and "?" not in url.path:
+        raise StagingError(
+            "is a directory, and http cannot list one", subject=str(url), remedy="name each file, or use s3 or ssh"
+        )

@@ -1,0 +1,77 @@
+"""Where the copies of remote files lie on this machine.
+
+Laws: a place follows from the URL alone and no two URLs share one; names are kept as they are but for those that no
+disk can hold or that would lead elsewhere (NUL, `.`, `..`, an empty one, one that is too long, one of our own
+`.cc-…`); what is put in their stead no other name is given.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+from cryocloud_core.files.archives import PRIVATE_PREFIX
+from cryocloud_core.sdk.url import Url
+
+#: bytes of one name on the file systems in use, and of a whole path below our folder
+_NAME_LIMIT = 255
+_PATH_LIMIT = 3000
+_STANDING_IN = {"": "%2F", ".": "%2E", "..": "%2E%2E"}
+#: what a name that was changed may look like; one that looks so by itself is changed too
+_CHANGED = re.compile(r"%2F|%2E|%2E%2E|.*%[0-9a-f]{32}(\.[^.%]*)?", re.DOTALL)
+_SUFFIX = re.compile(r"\.[^.%/\0]{1,20}\Z", re.DOTALL)
+
+
+def copy_place(url: Url, tempdir: Path) -> Path:
+    """Return where the copy of a remote file lies: readable, and below `<tempdir>/cc/<scheme>`.
+
+    S3: `<server>/<bucket>/<key>`; http: `<host>/<digest>/<name>`; ssh and what plugins serve as http.
+    """
+    if url.scheme != "s3" or url.path.endswith("/"):
+        return place_apart(url, tempdir)
+    parts = url.path[1:].split("/")
+    if sum(len(os.fsencode(part)) + 1 for part in parts) > _PATH_LIMIT:
+        return place_apart(url, tempdir)
+    return tempdir.joinpath("cc", url.scheme, _name(url.server), *map(_name, parts))
+
+
+def place_apart(url: Url, tempdir: Path) -> Path:
+    """Return a place that lies in no other copy's way: a folder of its own, named by a digest of the URL."""
+    scheme = "http" if url.scheme == "https" else url.scheme
+    digest = hashlib.sha256(os.fsencode(url.text)).hexdigest()[:32]
+    # No bucket's folder begins so.
+    folder = f"%{digest}" if scheme == "s3" else digest
+    server = url.server if url.user is None else f"{url.user}@{url.server}"
+    return tempdir / "cc" / scheme / _name(server) / folder / name_of(url)
+
+
+def name_of(url: Url) -> str:
+    """Return the name of a copy: the last component of the URL's path."""
+    path = url.path.partition("?")[0] if url.scheme in ("http", "https") else url.path
+    return _name(path.rstrip("/").rpartition("/")[2] or "index")
+
+
+def datadir_place(url: Url, datadir: Path) -> Path | None:
+    """Return where a file of another machine lies below `datadir` under its own path; None where that cannot be."""
+    parts = [part for part in url.path.strip("/").split("/") if part]
+    if not parts or any(_name(part) != part for part in parts):
+        return None
+    return datadir.joinpath(*parts)
+
+
+def _name(part: str) -> str:
+    """Return the name that stands for one component of a path: itself wherever that can be."""
+    if part in _STANDING_IN:
+        return _STANDING_IN[part]
+    plain = part.replace("\0", "%00")
+    too_long = len(os.fsencode(plain)) > _NAME_LIMIT
+    if plain == part and not too_long and not part.startswith(PRIVATE_PREFIX) and not _CHANGED.fullmatch(part):
+        return part
+    found = _SUFFIX.search(plain)
+    suffix = found[0] if found else ""
+    digest = hashlib.sha256(os.fsencode(part)).hexdigest()[:32]
+    stem = os.fsencode(plain.removesuffix(suffix).lstrip("."))
+    room = _NAME_LIMIT - len(digest) - 1 - len(os.fsencode(suffix))
+    return f"{stem[:room].decode('utf-8', 'ignore')}%{digest}{suffix}"

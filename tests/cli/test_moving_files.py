@@ -1,0 +1,194 @@
+"""`cryocloud stage` and `cryocloud put`, as a person types them, against real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cryocloud_core.cli import main as cli
+from tests.services.httpserver import HttpServer
+from tests.services.sshserver import SshServer
+
+CRYOCLOUD = str(Path(sys.executable).parent / "cryocloud")
+HOSTILE = "a b#%41\næø"
+PATIENCE_S = 30.0
+
+Type = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the current directory; its configuration keeps copies in `tmp`."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cryocloud.toml").write_text(f'[CryoCloud.Worker]\ntempdir = "{tmp_path}/tmp"\n')
+    return tmp_path
+
+
+@pytest.fixture
+def ssh(ssh_server: SshServer, folder: Path) -> SshServer:
+    """Give an sshd that the current directory's configuration knows; what it serves is not taken for local."""
+    tables = [f'["SSH"."{server}"]\n{lines(settings)}' for server, settings in ssh_server.config().items()]
+    own = f'[CryoCloud.Worker]\ntempdir = "{folder}/tmp"\ndatadir = "{folder}/data"\ntrust_local = false\n'
+    (folder / "cryocloud.toml").write_text("\n".join([own, *tables]))
+    return ssh_server
+
+
+def lines(settings: dict[str, object]) -> str:
+    """Return settings as lines of TOML."""
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+
+
+def typed(*words: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """Type a command and return what it printed."""
+    return subprocess.run([CRYOCLOUD, *map(str, words)], capture_output=True, timeout=PATIENCE_S, check=False)
+
+
+def test_a_file_of_the_web_is_brought_here_once(http_server: HttpServer, folder: Path) -> None:
+    """The second time the copy is used; its path is all that stands on stdout."""
+    (http_server.files / HOSTILE).write_text("content")
+    url = http_server.url(HOSTILE)
+
+    first, second = typed("stage", url), typed("stage", url)
+    assert (first.returncode, first.stderr) == (0, b"")
+    assert second.stdout == first.stdout
+    path = Path(os.fsdecode(first.stdout[:-1]))
+    assert path.read_text() == "content"
+    assert path.is_relative_to(folder / "tmp")
+    gets = [asked for asked in http_server.asked if asked.method == "GET" and asked.path in url]
+    assert len(gets) == 1
+
+
+def test_json_has_the_paths_of_all(http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the order of the command line; what is here already is its own path."""
+    (http_server.files / "one").write_text("1")
+    (folder / "two").write_text("2")
+
+    assert cli.invoke(["stage", "--json", http_server.url("one"), f"{folder}/two"]) == 0
+    paths = json.loads(capsys.readouterr().out)["paths"]
+    assert [Path(path).read_text() for path in paths] == ["1", "2"]
+    assert paths[1] == f"{folder}/two"
+
+
+def test_archives_are_unpacked_to_where_they_are_wanted(
+    http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their entries are printed; the archive that was fetched does not stay, one that was here does."""
+    with zipfile.ZipFile(http_server.files / "a.zip", "w") as archive:
+        archive.writestr("one", "1")
+        archive.writestr("d/two", "2")
+    (folder / "b.zip").write_bytes((http_server.files / "a.zip").read_bytes())
+    (folder / "plain").write_text("plain")
+    words = [http_server.url("a.zip"), f"{folder}/b.zip", f"{folder}/plain"]
+
+    assert cli.invoke(["stage", "--unzip", "--to", "out", *words]) == 0
+    out = folder / "out"
+    entries = [out / "a/d", out / "a/one", out / "b/d", out / "b/one", out / "plain"]
+    assert capsys.readouterr().out.splitlines() == list(map(str, entries))
+    assert sorted(path.name for path in out.iterdir()) == ["a", "b", "plain"]
+    assert (out / "a/d/two").read_text() == "2"
+    assert (folder / "b.zip").exists()
+
+
+def test_what_is_taken_is_no_copy_that_a_sweep_may_remove(
+    http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is the user's own from now on."""
+    (http_server.files / "mine").write_text("mine")
+    (folder / "cryocloud.toml").write_text(f'[CryoCloud.Worker]\ntempdir = "{folder}/tmp"\ncache_max_bytes = 1\n')
+
+    assert cli.invoke(["stage", "--to", "kept", http_server.url("mine")]) == 0
+    assert cli.invoke(["stage", http_server.url("mine")]) == 0
+    capsys.readouterr()
+    assert (folder / "kept/mine").read_text() == "mine"
+    assert not list((folder / "tmp/cc/meta").glob("*kept*"))
+
+
+def test_files_go_to_another_machine_and_come_back(
+    ssh: SshServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under names with every kind of character; a URL that ends in a slash keeps the name."""
+    (folder / HOSTILE).write_text("content")
+    (folder / "d/deep").mkdir(parents=True)
+    (folder / "d/deep/er").write_text("deep")
+
+    assert cli.invoke(["put", HOSTILE, ssh.url(f"{ssh.files}/out/")]) == 0
+    assert cli.invoke(["put", "--json", "d", ssh.url(f"{ssh.files}/out/tree")]) == 0
+    plain, tree = capsys.readouterr().out.rsplit("\n", 2)[:2]
+    assert plain == ssh.url(f"{ssh.files}/out/{HOSTILE}")
+    assert json.loads(tree) == {"url": ssh.url(f"{ssh.files}/out/tree")}
+    assert (ssh.files / "out" / HOSTILE).read_text() == "content"
+    assert cli.invoke(["stage", "--json", plain, json.loads(tree)["url"]]) == 0
+    file, directory = map(Path, json.loads(capsys.readouterr().out)["paths"])
+    assert file.read_text() == "content"
+    assert (directory / "deep/er").read_text() == "deep"
+    assert file == Path(f"{folder}/data{ssh.files}/out/{HOSTILE}")
+
+
+def test_bytes_that_are_no_text_are_printed_as_they_are(ssh: SshServer) -> None:
+    """A script can open what it reads."""
+    name = b"raw\xff\xfe".decode("utf-8", "surrogateescape")
+    (ssh.files / name).write_text("raw")
+
+    done = typed("stage", ssh.url(f"{ssh.files}/{name}"))
+    assert done.stderr == b""
+    assert Path(os.fsdecode(done.stdout[:-1])).read_text() == "raw"
+    assert done.stdout.endswith(b"raw\xff\xfe\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["stage", "gopher://h/a"], 2, "unsupported scheme gopher://"),
+        (["stage", "rel/a"], 2, "need absolute path"),
+        (["stage", "/no/such"], 1, "/no/such: does not exist"),
+        (["stage", "http://127.0.0.1:1/a"], 1, "127.0.0.1:1"),
+        (["put", "none", "ssh://h/a"], 1, "none: does not exist"),
+        (["put", "cryocloud.toml", "http://127.0.0.1:1/a"], 1, "http:// cannot put"),
+        (["put", "cryocloud.toml", "gopher://h/a"], 2, "unsupported scheme"),
+        (["stage"], 2, "missing argument"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_done_is_one_line_and_an_exit_code(
+    words: list[str], code: int, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """2 for what can never work, 1 for what may work later."""
+    (folder / "cryocloud.toml").write_text(f'[CryoCloud.Worker]\ntempdir = "{folder}/tmp"\ntransfer_retries = 0\n')
+
+    assert cli.invoke(words) == code
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert says in told.err
+    assert len(told.err.splitlines()) == 1
+
+
+@pytest.mark.system
+def test_an_interrupt_keeps_what_arrived_and_the_next_call_goes_on(http_mortal: HttpServer, folder: Path) -> None:
+    """Ctrl-C in mid-transfer: exit 130, no half file, and the bytes that are here are not sent again."""
+    size = 400_000_000
+    with (http_mortal.files / "big").open("wb") as file:
+        file.truncate(size)
+    url = http_mortal.url("big")
+    command = subprocess.Popen([CRYOCLOUD, "stage", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + PATIENCE_S
+    while not any(part.stat().st_blocks for part in (folder / "tmp").rglob("*.part")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    command.send_signal(signal.SIGINT)
+    out, told = command.communicate(timeout=PATIENCE_S)
+
+    assert (command.returncode, out) == (130, b"")
+    assert b"interrupted; what arrived is kept" in told
+    assert not [path for path in (folder / "tmp/cc/http").rglob("big") if path.is_file()]
+    done = typed("stage", url)
+    assert Path(os.fsdecode(done.stdout[:-1])).stat().st_size == size
+    assert any("range" in asked.headers for asked in http_mortal.asked)

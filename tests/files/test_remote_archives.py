@@ -1,0 +1,153 @@
+"""Archives from elsewhere: unpacked once, kept apart by version; and what modules do with remote places."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cryocloud_core.errors import ConfigError, ResolutionError, StagingError
+from cryocloud_core.files.service import FileService
+from tests.files.folder_transfer import put, reads, staged, zipped
+
+PATIENCE_S = 20.0
+
+
+def test_a_remote_archive_is_unpacked_and_does_not_stay(
+    servers: Path, machine: Callable[..., FileService], tmp_path: Path
+) -> None:
+    """The second task finds it unpacked; the original stays where it is."""
+    there = put(servers, "store/in/a.zip", zipped(b="2", d_a="1"))
+
+    found = staged(machine(), "s3://store/in/a.zip", unzip=True)
+    assert [Path(path).name for path in found] == ["b", "d"]
+    assert Path(found[1], "a").read_text() == "1"
+    assert not list((tmp_path / "tmp").rglob("*.zip"))
+    assert staged(machine(), "s3://store/in/a.zip", unzip=True) == found
+    assert reads("a.zip") == 1
+    assert there.exists()
+
+
+def test_without_unzip_an_archive_is_a_file(servers: Path, machine: Callable[..., FileService]) -> None:
+    """Beside its unpacked copy, whichever is wanted first."""
+    put(servers, "store/in/a.zip", zipped(b="2"))
+
+    before = staged(machine(), "s3://store/in/a.zip")
+    unpacked = staged(machine(), "s3://store/in/a.zip", unzip=True)
+    assert staged(machine(), "s3://store/in/a.zip") == before
+    assert zipfile.is_zipfile(before)
+    assert Path(unpacked[0]).read_text() == "2"
+
+
+def test_a_newer_archive_does_not_take_the_older_ones_files_away(
+    servers: Path, machine: Callable[..., FileService]
+) -> None:
+    """A task may be in the middle of them."""
+    put(servers, "store/in/a.zip", zipped(b="old"))
+    old = staged(machine(), "s3://store/in/a.zip", unzip=True)
+    put(servers, "store/in/a.zip", zipped(b="newer", c="3"))
+
+    new = staged(machine(), "s3://store/in/a.zip", unzip=True)
+    assert [Path(path).name for path in new] == ["b", "c"]
+    assert (Path(old[0]).read_text(), Path(new[0]).read_text()) == ("old", "newer")
+
+
+def test_archives_files_and_nulls_of_a_list_are_one_flat_list(
+    servers: Path, machine: Callable[..., FileService], tmp_path: Path
+) -> None:
+    """Remote and local, in order."""
+    put(servers, "store/in/a.zip", zipped(one="1", two="2"))
+    put(servers, "10.9.9.9/d/plain.nc", "plain")
+    (tmp_path / "local.zip").write_bytes(zipped(three="3"))
+    value = ["/d/plain.nc", None, "s3://store/in/a.zip", str(tmp_path / "local.zip")]
+
+    found = staged(machine(), value, "far", "near", "near", "near", unzip=True)
+    assert [Path(path).name for path in found] == ["plain.nc", "one", "two", "three"]
+    assert (tmp_path / "local.zip").exists()
+
+
+def test_two_tasks_that_want_one_archive_unpack_it_once(servers: Path, machine: Callable[..., FileService]) -> None:
+    """The other waits and uses what there is."""
+    put(servers, "store/in/a.zip", zipped(**{f"f{n}": "x" * 100_000 for n in range(20)}))
+    found: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(staged(machine(), "s3://store/in/a.zip", unzip=True)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+
+    assert len(found) == 4
+    assert all(each == found[0] for each in found)
+    assert reads("a.zip") == 1
+
+
+def test_a_damaged_archive_is_told_and_leaves_nothing_unpacked(
+    servers: Path, machine: Callable[..., FileService], tmp_path: Path
+) -> None:
+    """Its error names it."""
+    put(servers, "store/in/a.zip", zipped(b="2" * 1000)[:-30])
+
+    with pytest.raises(StagingError, match=r"a\.zip"):
+        staged(machine(), "s3://store/in/a.zip", unzip=True)
+    assert not [path for path in (tmp_path / "tmp/cc/unpacked").rglob("*") if path.name == "a"]
+
+
+def test_modules_fetch_and_put_as_the_worker_does(
+    servers: Path, machine: Callable[..., FileService], tmp_path: Path
+) -> None:
+    """With paths and URLs alike."""
+    put(servers, "store/in/a.nc", "content")
+    files = machine()
+
+    [local] = files.fetch("s3://store/in/a.nc")
+    assert files.put(local, "s3://store/out/b.nc") == "s3://store/out/b.nc"
+    assert (servers / "store/out/b.nc").read_text() == "content"
+    assert files.put(local, f"file://{tmp_path}/c.nc") == f"{tmp_path}/c.nc"
+    with pytest.raises(StagingError, match="does not exist"):
+        files.put("/no/such", "s3://store/out/b.nc")
+
+
+def test_only_objects_are_removed_from_afar(servers: Path, machine: Callable[..., FileService]) -> None:
+    """The file of another machine is that machine's affair, and the error says how."""
+    there = put(servers, "store/in/a.nc")
+    machine().remove("s3://store/in/a.nc")
+    assert not there.exists()
+    machine().remove("s3://store/in")
+    assert not (servers / "store/in").exists()
+
+    with pytest.raises(StagingError, match=r'"ccnode": {"stat"'):
+        machine().remove("ssh://far/d/a.nc")
+    with pytest.raises(StagingError, match="web server"):
+        machine().remove("https://web/a.nc")
+    with pytest.raises(StagingError, match="local path"):
+        machine().remove("/d/a.nc")
+
+
+def test_a_scheme_of_nobody_is_a_wrong_argument(machine: Callable[..., FileService]) -> None:
+    """No repeat can help; the known ones are named."""
+    with pytest.raises(ResolutionError, match=r"unsupported scheme gopher://.*s3://"):
+        staged(machine(), "gopher://h/a")
+
+
+@pytest.mark.parametrize("config", [{"trust_local": "perhaps"}, {"transfer_retries": "many"}])
+def test_wrong_settings_are_told(config: dict[str, Any], machine: Callable[..., FileService]) -> None:
+    """With their names."""
+    with pytest.raises(ConfigError, match=rf"CryoCloud\.Worker\.{next(iter(config))}"):
+        machine(**config)
+
+
+def test_released_copies_stay(servers: Path, machine: Callable[..., FileService]) -> None:
+    """While there is room they serve the next task."""
+    put(servers, "store/in/a.nc")
+    files = machine()
+    local = staged(files, "s3://store/in/a.nc")
+    files.remote.release()
+
+    assert staged(files, "s3://store/in/a.nc") == local

@@ -1,0 +1,88 @@
+"""Several files at a time: order, the first error, the end of the others."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from cryocloud_core.files.together import AbandonedError, Together
+
+PATIENCE_S = 20.0
+
+
+class StopRequested(Exception):
+    """The task is to stop."""
+
+
+def test_results_stand_in_the_order_of_the_items() -> None:
+    """Whoever is done first."""
+    assert Together().each(lambda n: (time.sleep(0.02 * (5 - n)), n)[1], range(5)) == [0, 1, 2, 3, 4]
+    assert Together().each(str, []) == []
+    assert Together().each(str, [7]) == ["7"]
+
+
+def test_items_are_worked_on_at_the_same_time() -> None:
+    """Each waits for all others to be there."""
+    barrier = threading.Barrier(4)
+
+    assert Together(width=4).each(lambda n: (barrier.wait(PATIENCE_S), n)[1], range(4)) == [0, 1, 2, 3]
+
+
+def test_the_first_error_ends_the_others_and_is_the_one_told() -> None:
+    """The others would go on for ever; afterwards all is as before."""
+    together = Together(width=4)
+    all_there = threading.Barrier(4)
+    ended = []
+
+    def work(item: int) -> None:
+        all_there.wait(PATIENCE_S)
+        if item == 2:
+            raise ValueError("two")
+        try:
+            while True:
+                together.check()
+                time.sleep(0.005)
+        except AbandonedError:
+            ended.append(item)
+            raise
+
+    with pytest.raises(ValueError, match="two"):
+        together.each(work, range(4))
+    assert sorted(ended) == [0, 1, 3]
+    together.check()
+
+
+def test_what_was_not_begun_is_never_begun_after_an_error() -> None:
+    """A long list does not go on."""
+    begun = []
+
+    def work(item: int) -> None:
+        begun.append(item)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        Together(width=1).each(work, range(1000))
+    assert len(begun) < 1000
+
+
+def test_the_outer_check_stops_every_thread() -> None:
+    """As a cancelled task does."""
+    stop = threading.Event()
+
+    def outer() -> None:
+        if stop.is_set():
+            raise StopRequested
+
+    together = Together(outer)
+
+    def work(item: int) -> None:
+        if item == 0:
+            stop.set()
+        while True:
+            together.check()
+            time.sleep(0.005)
+
+    with pytest.raises(StopRequested):
+        together.each(work, range(3))
