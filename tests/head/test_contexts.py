@@ -64,7 +64,7 @@ def test_every_place_that_may_name_configuration_or_outputs_is_looked_into() -> 
 
 def made(journal: sqlite3.Connection, config: Any, options: dict[str, Any] | None = None) -> Contexts:
     """Return contexts for a chain whose first node reads two values."""
-    contexts = Contexts.load(journal, config, "/work")
+    contexts = Contexts.load(journal, {"flow": config}, "/work")
     contexts.add_workflow(chain(1, args={"a": conf("R.a"), "b": conf("R.b")}), options)
     return contexts
 

@@ -7,7 +7,7 @@ and the installed packages say; nothing is started.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +19,7 @@ from cryocloud_core.graph.refs import Argument, ConfigRef, Literal, OptionRef
 if TYPE_CHECKING:
     from cryocloud_core.config import Config
     from cryocloud_core.graph.draft import Draft, Linked
-    from cryocloud_core.graph.workflow import Workflow
+    from cryocloud_core.graph.workflow import Option, Workflow
     from cryocloud_core.sdk.registry import Registry
 
 StrPath = str | os.PathLike[str]
@@ -89,21 +89,38 @@ def read_all(
 
     Raises:
         DocumentError: a file cannot be read.
-        OptionError: `given` holds a name that no file declares, or a text that is not of its option's type.
+        OptionError: `given` holds a name that no file declares, or a text that is not of its option's type; or one
+            flag would mean different things for two files.
         ConfigError: a configuration file is wrong.
     """
     drafts = [(Path(path), draft_of(path, strict=reading.strict)) for path in paths]
+    refuse_differing({str(path): draft for path, draft in drafts})
     refuse_unknown([draft for _, draft in drafts], given)
-    return [_link(path, draft, given, reading, registry) for path, draft in drafts]
+    configs = _configs((path for path, _ in drafts), reading)
+    return [_link(path, draft, given, reading, registry, config=configs[path]) for path, draft in drafts]
 
 
-def _link(path: Path, draft: Draft, given: Mapping[str, Any], reading: Reading, registry: Registry) -> ReadFile:
+def _configs(paths: Iterable[Path], reading: Reading) -> dict[Path, Config]:
+    """Return the configuration of each file: that of its own directory, which files beside each other share."""
     from cryocloud_core.config import Config
+
+    by_folder: dict[Path, Config] = {}
+    found = {}
+    for path in paths:
+        folder = path.absolute().parent
+        if folder not in by_folder:
+            by_folder[folder] = Config.load(folder, reading.profile)
+        found[path] = by_folder[folder]
+    return found
+
+
+def _link(
+    path: Path, draft: Draft, given: Mapping[str, Any], reading: Reading, registry: Registry, *, config: Config
+) -> ReadFile:
     from cryocloud_core.graph.load import link
     from cryocloud_core.modules.find import Finder, look_up
 
     folder = path.absolute().parent
-    config = Config.load(folder, reading.profile)
     values = option_values(draft, given)
     finder = Finder(folder, registry, tuple(map(Path, reading.module_paths)), import_modules=reading.import_modules)
     found = look_up(draft.wanted(), finder, lambda wanted: _workdir(wanted.workdir, values, config))
@@ -142,6 +159,26 @@ def option_values(draft: Draft, given: Mapping[str, Any]) -> dict[str, Any]:
         as_typed = value is None or isinstance(value, str | bool)
         values[name] = read_option(option, value, _file_text) if as_typed else value
     return values
+
+
+def refuse_differing(drafts: Mapping[str, Draft]) -> None:
+    """Raise OptionError for a flag that takes a value in one file (by name) and none in another.
+
+    Texts, lists and JSON share a flag: each file reads the text as its own type says.
+    """
+    flags: dict[str, tuple[str, Option, bool]] = {}
+    for file, draft in drafts.items():
+        for name, option in draft.options.items():
+            is_bool = option.kind == "bool"
+            for flag in (f"--{name}", f"--no-{name}") if is_bool else (f"--{name}",):
+                there, other, was_bool = flags.setdefault(flag, (file, option, is_bool))
+                if there != file and (was_bool, other.name) != (is_bool, name):
+                    raise OptionError(
+                        f"it comes from option {other.name!r} ({other.kind}) of {there} and from option {name!r} "
+                        f"({option.kind}) of {file}",
+                        subject=flag,
+                        remedy="give one of them another name, or run the files apart",
+                    )
 
 
 def refuse_unknown(drafts: Sequence[Draft], given: Mapping[str, Any]) -> None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from attrs import define, evolve, field
 
 from cryocloud_core.api.reading import ReadFile, Reading, StrPath, read_all, sound
+from cryocloud_core.config import Config
 from cryocloud_core.errors import UsageError
 from cryocloud_core.files.unpacked import is_ours
 from cryocloud_core.graph.refs import OptionRef
@@ -29,6 +30,8 @@ from cryocloud_core.modules.load import load_for_good
 from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.registry import Registry, resolve
 from cryocloud_core.sdk.routes import Routes
+
+T = TypeVar("T")
 
 
 class Watcher(Protocol):
@@ -117,9 +120,9 @@ class Run:
         if name is not None and asked.state_dir is None:
             asked = evolve(asked, state_dir=default_state_dir(name))
         if not asked.worker_config:
-            asked = evolve(asked, worker_config=files[0].config.subtree("CryoCloud.Worker"))
+            asked = evolve(asked, worker_config=_shared(files, lambda config: config.subtree("CryoCloud.Worker")))
         if not asked.routes.by_scheme:
-            asked = evolve(asked, routes=Routes.of(registry, files[0].config.subtree))
+            asked = evolve(asked, routes=_shared(files, lambda config: Routes.of(registry, config.subtree)))
         return cls(files, workflows, asked, registry, scheduler, watcher or Nobody())
 
     def run(self) -> int:
@@ -147,7 +150,7 @@ class Run:
             [(workflow, file.path) for workflow, file in zip(self.workflows, self.files, strict=True)],
             self.settings,
             scheduler,
-            config=self.files[0].config,
+            config={flow.name: file.config for flow, file in zip(self.workflows, self.files, strict=True)},
             options={flow.name: file.options for flow, file in zip(self.workflows, self.files, strict=True)},
             load_input=load_for_good,
             is_ours=lambda path: is_ours(Path(path)),
@@ -240,6 +243,20 @@ def _named(workflows: list[Workflow], name: str | None) -> list[Workflow]:
     if twice:
         raise UsageError(f"two files define workflow {twice[0]!r}", remedy="give each workflow a name of its own")
     return workflows
+
+
+def _shared(files: Sequence[ReadFile], setting: Callable[[Config], T]) -> T:
+    """Return what workers are started with. Raises UsageError when files ask for different things: they share them."""
+    first = files[0]
+    found = setting(first.config)
+    for other in files[1:]:
+        if setting(other.config) != found:
+            raise UsageError(
+                f"{first.path} and {other.path} are configured differently for workers (CryoCloud.Worker, "
+                "CryoCloud.Hosts, transfers), which the workflows of one run share",
+                remedy="run them apart, or make their cryocloud.toml agree on these",
+            )
+    return found
 
 
 def _null_options(workflow: Workflow, given: Mapping[str, Any]) -> list[str]:

@@ -34,8 +34,12 @@ class WorkflowCommand(PlainCommand):
     """A command whose arguments are workflow files; it takes their options as flags."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Read the command line once the flags of its workflows are known."""
+        """Read the command line once the flags of its workflows are known. Raises OptionError, DocumentError."""
+        from cryocloud_core.api.reading import refuse_differing
+
         drafts, problems = find_drafts(args, super().get_params(ctx))
+        if not ctx.resilient_parsing:
+            refuse_differing(drafts)
         ctx.meta[DRAFTS] = drafts
         try:
             rest: list[str] = super().parse_args(ctx, args)

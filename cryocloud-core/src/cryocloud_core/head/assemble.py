@@ -53,14 +53,14 @@ def assemble(
     journal: Journal,
     given: Mapping[str, Given],
     settings: RunSettings,
-    config: ConfigSource,
+    configs: Mapping[str, ConfigSource],
     options: Mapping[str, Mapping[str, Any]],
 ) -> Parts:
     """Replay, decide and commit the start. Raises StateError, ResumeRefused."""
     connection = journal.reader
     check_names(connection, given.values())
     engine, ledger = Engine(), Ledger()
-    contexts = Contexts.load(connection, config, str(settings.directory))
+    contexts = Contexts.load(connection, configs, str(settings.directory))
     graphs, old = _add_workflows(journal, engine, contexts, given, options)
     recovered = replay(connection, engine, contexts, ledger, given)
     decided = decide(engine, ledger, given, settings, old)

@@ -75,8 +75,9 @@ def keys_the_engine_reads(workflow: Workflow) -> set[str]:
 
 @define(eq=False)
 class _Known:
-    """What is known of one workflow name: configuration names, and the context of pebbles born now."""
+    """What is known of one workflow name: where its configuration is, names in it, the options of pebbles born now."""
 
+    config: ConfigSource
     names: set[str]
     options: dict[str, Any]
 
@@ -84,9 +85,10 @@ class _Known:
 class Contexts:
     """All contexts in use; `refresh` before each turn, then ask for the context of a birth or a pebble."""
 
-    def __init__(self, config: ConfigSource, directory: str, next_number: int) -> None:
+    def __init__(self, configs: Mapping[str, ConfigSource], directory: str, next_number: int) -> None:
+        """Make contexts; `configs` maps each workflow's name to its configuration, which several may share."""
         self.warning = ""
-        self._config = config
+        self._configs = configs
         self._directory = directory
         self._next = next_number
         self._workflows: dict[str, _Known] = {}
@@ -95,31 +97,34 @@ class Contexts:
         self._current: dict[tuple[str, int], Context] = {}
 
     @classmethod
-    def load(cls, connection: sqlite3.Connection, config: ConfigSource, directory: str) -> Contexts:
+    def load(cls, connection: sqlite3.Connection, configs: Mapping[str, ConfigSource], directory: str) -> Contexts:
         """Return the contexts of a journal."""
         rows = connection.execute("SELECT number, options, config, directory FROM contexts").fetchall()
-        contexts = cls(config, directory, max((row[0] for row in rows), default=0) + 1)
+        contexts = cls(configs, directory, max((row[0] for row in rows), default=0) + 1)
         for number, options, values, folder in rows:
             contexts._keep(Context(number, json.loads(options), json.loads(values), json.loads(folder)))
         return contexts
 
     def add_workflow(self, workflow: Workflow, options: Mapping[str, Any] | None = None) -> None:
         """Know a workflow's references; `options` are those of pebbles born from now on."""
-        known = self._workflows.setdefault(workflow.name, _Known(set(), {}))
+        name = workflow.name
+        known = self._workflows.setdefault(name, _Known(self._configs[name], set(), {}))
         known.names |= config_names(workflow)
         if options is not None:
             known.options = dict(options)
 
     def refresh(self) -> None:
         """Read changed configuration; a file that is wrong leaves the last good values and a `warning`."""
-        try:
-            changed = self._config.refresh()
-        except CryoCloudError as error:
-            self.warning = str(error)
-            return
-        self.warning = ""
-        if changed:
-            self._current.clear()
+        warnings: list[str] = []
+        for config in {id(each): each for each in self._configs.values()}.values():
+            try:
+                changed = config.refresh()
+            except CryoCloudError as error:
+                warnings.append(str(error))
+            else:
+                if changed:
+                    self._current.clear()
+        self.warning = "; ".join(dict.fromkeys(warnings))
 
     def number(self, number: int) -> Context:
         """Return a context by its number, as a replay needs it."""
@@ -146,7 +151,8 @@ class Contexts:
         return found
 
     def _make(self, workflow: str, options: dict[str, Any], directory: str, batch: Batch) -> Context:
-        values = {name: self._config.get(name) for name in sorted(self._workflows[workflow].names)}
+        known_as = self._workflows[workflow]
+        values = {name: known_as.config.get(name) for name in sorted(known_as.names)}
         context = Context(self._next, options, values, directory)
         known = self._by_content.get(_content(context))
         if known is not None:

@@ -41,9 +41,9 @@ class Head:
     """One run of one or more workflows over one state directory.
 
     `workflows` are linked workflows with the absolute path of the file each came from; `options` maps a
-    workflow's name to its option values; `hooks` is the plugin manager's hook relay (`manager.hook`);
-    `listener` is called on the loop with every log record and every record observers get: it must be quick; without
-    `hears_tasks` it is not told of the ends of tasks, most of what there is to tell.
+    workflow's name to its option values, `config` is one configuration for all or one for each name; `hooks` is the
+    plugin manager's hook relay (`manager.hook`); `listener` is called on the loop with every log record and every
+    record observers get: it must be quick; without `hears_tasks` it gets no task's end, which are the most to tell.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Head:
         settings: RunSettings,
         scheduler: Scheduler,
         *,
-        config: ConfigSource,
+        config: ConfigSource | Mapping[str, ConfigSource],
         options: Mapping[str, Mapping[str, Any]],
         load_input: LoadInput,
         is_ours: IsOurs,
@@ -64,7 +64,7 @@ class Head:
         self.state_dir = settings.state_dir or default_state_dir(workflows[0][0].name)
         self._given = {workflow.name: Given.of(workflow, path) for workflow, path in workflows}
         self._scheduler = scheduler
-        self._config = config
+        self._configs = {name: config[name] if isinstance(config, Mapping) else config for name in self._given}
         self._options = options
         self._load_input = load_input
         self._is_ours = is_ours
@@ -156,7 +156,7 @@ class Head:
 
     async def _run_with(self, journal: Journal) -> int:
         """Run with the lock held and the journal open."""
-        parts = self._parts = assemble(journal, self._given, self.settings, self._config, self._options)
+        parts = self._parts = assemble(journal, self._given, self.settings, self._configs, self._options)
         records = Records(self.state_dir)
         veil = self._veil(parts)
         telling = self._telling = Telling(records, self._listener, self.settings.log_level, veil)
@@ -202,7 +202,7 @@ class Head:
         veil = Veil()
         for name, each in self._given.items():
             veil.know(*secret_values(each.workflow, self._options.get(name, {})))
-            veil.know_handles(*map(self._config.get, sorted(config_names(each.workflow))))
+            veil.know_handles(*map(self._configs[name].get, sorted(config_names(each.workflow))))
         for context in parts.contexts:
             veil.know_handles(context.options, context.config)
         veil.know_handles(dict(self.settings.worker_config), dict(self.settings.routes.config))
