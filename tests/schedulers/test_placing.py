@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cryocloud_core.schedulers.pace import SAMPLES, SHORT_S, Pace
+from cryocloud_core.schedulers.pace import PREFETCH, PREFETCH_TINY, SAMPLES, SHORT_S, TINY_S, Pace
 from cryocloud_core.task import Succeeded, Task
 
 NOOP = "def process_task(worker, task):\n    return {}\n"
@@ -24,25 +24,28 @@ def offer_all(floor: Any, tasks: list[Task]) -> list[bool]:
     return taken
 
 
-def make_short(floor: Any, node: str = "S") -> Any:
+def make_short(floor: Any, node: str = "S", seconds: float = 0.002) -> Any:
     """Run a node often enough that it is known to be short, and return the code of a sleeping module."""
     code = floor.module(SLEEP)
     for _ in range(SAMPLES):
-        floor.run(code, {"s": 0}, node=node)
+        floor.run(code, {"s": seconds}, node=node)
     return code
 
 
-@given(st.lists(st.sampled_from([0.0, SHORT_S / 2, SHORT_S, 1.0]), max_size=100))
+@given(st.lists(st.sampled_from([0.0, TINY_S / 2, TINY_S, SHORT_S / 2, SHORT_S, 1.0]), max_size=100))
 def test_a_node_is_short_by_the_median_of_its_last_tasks(runtimes: list[float]) -> None:
-    """And not before there are 32 of them."""
+    """And not before there are 32 of them; how short it is says how many may wait."""
     pace = Pace()
     for runtime in runtimes:
         pace.note(runtime)
 
     last = sorted(runtimes[-SAMPLES:])
-    median = (last[15] + last[16]) / 2 if len(last) == SAMPLES else 1.0
-    if len(last) < SAMPLES or last[16] < SHORT_S or last[15] >= SHORT_S:
-        assert pace.is_short == (median < SHORT_S)
+    if len(last) < SAMPLES or last[15] >= SHORT_S:
+        assert pace.queue == 0
+    elif last[16] < TINY_S:
+        assert pace.queue == PREFETCH_TINY
+    elif last[15] >= TINY_S and last[16] < SHORT_S:
+        assert pace.queue == PREFETCH
 
 
 def test_workers_and_their_names(opened: Callable[..., Any]) -> None:
@@ -124,6 +127,18 @@ def test_short_tasks_wait_at_their_worker_up_to_sixteen(opened: Callable[..., An
     assert begun == sorted(begun)
     assert begun[-1] - begun[0] > 0.1
     assert all(0.01 <= end.stats.runtime_s < 0.1 for end in ends)
+
+
+def test_more_tiny_tasks_wait_at_their_worker(opened: Callable[..., Any]) -> None:
+    """Sixty-four instead of sixteen, and each is run once, in the order in which they were taken."""
+    floor = opened(workers=1)
+    code = make_short(floor, seconds=0)
+    tasks = [floor.task(code, {"s": 0}, node="S") for _ in range(70)]
+
+    assert offer_all(floor, tasks) == [True] * PREFETCH_TINY + [False] * 6
+    for task in tasks[:PREFETCH_TINY]:
+        floor.end_of(task)
+    assert [task for task, _, _ in floor.ear.begun[-PREFETCH_TINY:]] == [task.id for task in tasks[:PREFETCH_TINY]]
 
 
 def test_nothing_waits_behind_a_long_task(opened: Callable[..., Any]) -> None:

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 from attrs import define, field
 
 from cryocloud_core.errors import StateError
-from cryocloud_core.schedulers.pace import Paces
-from cryocloud_core.schedulers.pool import PREFETCH, Pool
+from cryocloud_core.schedulers.pace import PREFETCH, Paces
+from cryocloud_core.schedulers.pool import Pool
 from cryocloud_core.schedulers.sharing import Sharing
 from cryocloud_core.schedulers.slots import Held, Slot
 from cryocloud_core.schedulers.withdrawn import Withdrawals
@@ -70,12 +70,12 @@ class LocalScheduler(Scheduler):
         """Take the task now and return True, or return False and change nothing."""
         if self._stopping or task.id in self._held or (task.machines and self._settings.machine not in task.machines):
             return False
-        short = self._paces.of(task.workflow, task.node).is_short
-        slot = self._sharing.slot_for(task, short=short)
+        queue = self._paces.of(task.workflow, task.node).queue
+        slot = self._sharing.slot_for(task, queue=queue)
         if slot is None:
             self._sharing.refused(task)
             return False
-        held = self._held[task.id] = Held(task, short)
+        held = self._held[task.id] = Held(task, queue)
         self._sharing.place(held, slot)
         return True
 

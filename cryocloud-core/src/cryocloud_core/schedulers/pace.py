@@ -1,6 +1,7 @@
 """Which nodes are short, so that their tasks may wait at a worker instead of in the head.
 
-Laws: a node is short when the median of its last 32 tasks is under 20 ms, and not before it has had 32.
+Laws: a node is short when the median of its last 32 tasks is under 20 ms, tiny when it is under 1 ms, and neither
+before it has had 32; what waits at one worker is a third of a second of work, as far as one can know.
 """
 
 from __future__ import annotations
@@ -13,27 +14,40 @@ from attrs import define, field
 SAMPLES = 32
 #: a median below is short, seconds
 SHORT_S = 0.020
+#: a median below is tiny, seconds
+TINY_S = 0.001
+#: short tasks that may wait at one worker
+PREFETCH = 16
+#: tiny ones: a worker is through with sixteen of them before the head has looked at their ends, so that each is alone
+#: with the cost of a turn of the loop, a commit and two writes that many could share
+PREFETCH_TINY = 64
 
 
 @define(eq=False)
 class Pace:
-    """The recent runtimes of one node, kept as whether each was short: the median needs no more."""
+    """The recent runtimes of one node, kept as which limits each was under: the median needs no more."""
 
-    _recent: deque[bool] = field(factory=deque)
+    _recent: deque[tuple[bool, bool]] = field(factory=deque)
     _short: int = 0
+    _tiny: int = 0
 
     def note(self, runtime_s: float) -> None:
         """Remember one task."""
-        short = runtime_s < SHORT_S
-        self._recent.append(short)
+        short, tiny = runtime_s < SHORT_S, runtime_s < TINY_S
+        self._recent.append((short, tiny))
         self._short += short
+        self._tiny += tiny
         if len(self._recent) > SAMPLES:
-            self._short -= self._recent.popleft()
+            short, tiny = self._recent.popleft()
+            self._short -= short
+            self._tiny -= tiny
 
     @property
-    def is_short(self) -> bool:
-        """True when the median of the last 32 is under the limit."""
-        return len(self._recent) == SAMPLES and 2 * self._short > SAMPLES
+    def queue(self) -> int:
+        """How many tasks may wait at a worker for one of this node to join them; 0 when it must not wait there."""
+        if len(self._recent) < SAMPLES or 2 * self._short <= SAMPLES:
+            return 0
+        return PREFETCH_TINY if 2 * self._tiny > SAMPLES else PREFETCH
 
 
 @define(eq=False)

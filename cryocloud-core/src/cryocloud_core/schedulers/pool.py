@@ -29,8 +29,6 @@ ADMIN_WORKERS = 5
 ON_DEMAND = ("admin", "head")
 #: such a worker that was idle this long ends, seconds
 IDLE_S = 30.0
-#: tasks that may wait at one worker
-PREFETCH = 16
 #: pauses before a worker that did not even start is started again, seconds
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.2, 30.0
 
@@ -67,10 +65,10 @@ class Pool:
             for number in range(self.limits[kind]):
                 self._spawn(kind, number)
 
-    def choose(self, kind: str, *, short: bool, shunned: Callable[[Slot], bool] | None = None) -> Slot | None:
+    def choose(self, kind: str, *, queue: int, shunned: Callable[[Slot], bool] | None = None) -> Slot | None:
         """Return the slot that should take a task now, an on-demand one if need be; None when there is no room.
 
-        One that is `shunned` is left out.
+        It may wait at a worker where fewer than `queue` do. One that is `shunned` is left out.
         """
         waiting: Slot | None = None
         starting: Slot | None = None
@@ -81,7 +79,7 @@ class Pool:
                 return slot
             if not slot.load:
                 starting = starting or slot
-            elif short and self._may_wait_at(slot) and (waiting is None or slot.load < waiting.load):
+            elif len(slot.queued) < queue and self._may_wait_at(slot) and (waiting is None or slot.load < waiting.load):
                 waiting = slot
         if starting is None and self.may_grow(kind):
             starting = self._spawn(kind, self._free_number(kind))
@@ -98,7 +96,7 @@ class Pool:
     def _may_wait_at(self, slot: Slot) -> bool:
         current = slot.current
         patient = current is None or self.loop.time() - current.seen_at < 0.05
-        return slot.ready and patient and not slot.long_tasks and len(slot.queued) < PREFETCH
+        return slot.ready and patient and not slot.long_tasks
 
     def touch(self, slot: Slot) -> None:
         """Write what a slot was told at the end of this turn of the loop."""

@@ -44,12 +44,12 @@ class Sharing:
     _wanted: Wanted | None = None
     _balancing: asyncio.TimerHandle | None = None
 
-    def slot_for(self, task: Task, *, short: bool) -> Slot | None:
+    def slot_for(self, task: Task, *, queue: int) -> Slot | None:
         """Return where a task should go now, rather not where its module was declined; None when there is no room."""
         slot = None
         if task.code in self.withdrawals:
-            slot = self.pool.choose(task.kind, short=short, shunned=self._declined(task))
-        slot = slot or self.pool.choose(task.kind, short=short)
+            slot = self.pool.choose(task.kind, queue=queue, shunned=self._declined(task))
+        slot = slot or self.pool.choose(task.kind, queue=queue)
         if slot is None:
             return None
         wanted = self._wanted
@@ -66,9 +66,9 @@ class Sharing:
             return ""
         slots = [slot for slot in pool.by_kind.get(kind, ()) if not slot.stopping]
         told = {slot.name: why for slot in slots if (why := self.withdrawals.why(slot, task.code))}
-        if not told or pool.choose(kind, short=False, shunned=self._declined(task)) is not None:
+        if not told or pool.choose(kind, queue=0, shunned=self._declined(task)) is not None:
             return ""
-        if len(told) < len(slots) and pool.choose(kind, short=False) is None:
+        if len(told) < len(slots) and pool.choose(kind, queue=0) is None:
             return ""
         free = "" if len(told) == len(slots) else "free "
         name, why = min(told.items())
@@ -131,7 +131,7 @@ class Sharing:
         if not self.homeless:
             return
         for held in sorted(self.homeless, key=lambda held: -held.task.priority):
-            slot = self.slot_for(held.task, short=held.short)
+            slot = self.slot_for(held.task, queue=held.queue)
             if slot is not None:
                 self.homeless.remove(held)
                 self.place(held, slot)

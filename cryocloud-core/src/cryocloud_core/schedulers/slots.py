@@ -27,8 +27,8 @@ class Held:
     """A task that was taken and is not over."""
 
     task: Task
-    #: its node is short, so others may wait behind it
-    short: bool
+    #: how many may wait at a worker for this one to join them; 0: its node is not short, none wait behind it
+    queue: int
     slot: Slot | None = None
     began_at: float | None = None
     #: loop time at which we learned that it began
@@ -91,7 +91,7 @@ class Slot:
         held.slot = self
         held.recalled = False
         self.queued[held.task.id] = held
-        self.long_tasks += not held.short
+        self.long_tasks += not held.queue
         self.say(["task", to_data(held.task)])
 
     def say(self, message: Message) -> None:
@@ -111,7 +111,7 @@ class Slot:
             self.current = None
         else:
             del self.queued[held.task.id]
-        self.long_tasks -= not held.short
+        self.long_tasks -= not held.queue
         held.slot = None
 
     def take_back(self, task: str) -> Held | None:
