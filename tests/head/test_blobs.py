@@ -14,7 +14,7 @@ from cryocloud_core.engine.events import PebbleArrived, TaskEnded
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.head.batch import Batch
 from cryocloud_core.head.blobs import LIMIT_BYTES, Blobs, may_hold_blobs, take_out
-from cryocloud_core.head.wheel import event_text
+from cryocloud_core.head.event_text import event_text
 from cryocloud_core.task import Code, Failed, Succeeded, Task
 from cryocloud_core.wire import from_json
 

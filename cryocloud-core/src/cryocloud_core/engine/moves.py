@@ -99,7 +99,7 @@ class Moves:
             pebble.open_late -= 1
         else:
             pebble.open_main -= 1
-            if state in BADNESS:
+            if state is not State.SUCCESS and state in BADNESS:
                 pebble.result = worst([pebble.result, state])
                 pebble.error = pebble.error or run.error
         self.commands.append(NodeSettled(pebble.id, run.node.name, run.scope.name, state.value, run.error))
@@ -123,7 +123,7 @@ class Moves:
         for name, nodes in pebble.plan.handlers.items():
             if run.state.value in pebble.plan.workflow.nodes[name].run_on and regions.may_fire(name, run):
                 number = len(pebble.firings) + 1
-                scope = Scope(f"#{number}", pebble.main, number, run)
+                scope = Scope(pebble.main, number, run)
                 pebble.firings.append(scope)
                 self.open(scope, nodes)
                 self.judge(scope.runs[name])
@@ -143,9 +143,12 @@ class Moves:
 
     def look(self, run: NodeRun) -> None:
         """Judge a waiting run by the parents that have settled already."""
-        told = [parent for parent in self.pebble.parents_of(run) if parent.told]
-        if run.state is not State.WAITING or any(self._fired(run, parent) for parent in told):
+        if run.state is not State.WAITING:
             return
+        if run.node.resolve_on_any:
+            told = [parent for parent in self.pebble.parents_of(run) if parent.told]
+            if any(self._fired(run, parent) for parent in told):
+                return
         if run.unsettled == 0 and not self._is_undecided(run):
             self.judge(run)
 

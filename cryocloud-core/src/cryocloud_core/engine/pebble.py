@@ -24,12 +24,17 @@ if TYPE_CHECKING:
     from cryocloud_core.engine.splits import FoldedStats, Region
 
 
-class State(Enum):
+class _Member:
+    """A member is one of a kind; the hash of its name, which Enum takes, costs more than the lookup it is for."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+
+class State(_Member, Enum):
     """Where a node stands for one pebble."""
 
     # Enum's own hash is a function of Python, and every transition looks up two members.
-    __hash__ = object.__hash__
-
     #: some parent has not settled yet
     WAITING = "waiting"
     #: deferred, judged to run, held until the main phase is over
@@ -52,10 +57,8 @@ class State(Enum):
     BLOCKED = "blocked"
 
 
-class Trigger(Enum):
+class Trigger(_Member, Enum):
     """What moves a node from one state to the next."""
-
-    __hash__ = object.__hash__
 
     #: an input made the pebble
     ARRIVED = "arrived"
@@ -150,11 +153,9 @@ class Phase(Enum):
 class Scope:
     """The nodes that run together: the pebble's own, those of one firing of a global handler, or of one split part.
 
-    `name` is empty for the pebble's own, `#2` for its second firing and `.3` for a part; `outer` is the
-    scope whose results it sees after its own; `cause` is the run whose failure fired it.
+    `outer` is the scope whose results it sees after its own; `cause` is the run whose failure fired it.
     """
 
-    name: str = ""
     outer: Scope | None = None
     firing: int | None = None
     cause: NodeRun | None = None
@@ -165,6 +166,12 @@ class Scope:
     open: int = 0
     runs: dict[str, NodeRun] = field(factory=dict)
 
+    @property
+    def name(self) -> str:
+        """Empty for the pebble's own scope, `#2` for its second firing, `.3` for a part, `.3#2` for one in a firing."""
+        part = "" if self.part is None else f".{self.part}"
+        return part if self.firing is None else f"{part}#{self.firing}"
+
     def find(self, name: str) -> NodeRun | None:
         """Return the run of a node in this scope or the ones around it."""
         scope: Scope | None = self
@@ -174,6 +181,10 @@ class Scope:
                 return run
             scope = scope.outer
         return None
+
+
+#: what a run has before it ran: one for all, because outputs are given whole and never changed in place
+_NOTHING: Final[dict[str, Any]] = {}
 
 
 @define(eq=False)
@@ -187,7 +198,7 @@ class NodeRun:
     unsettled: int = 0
     #: its children know that it settled
     told: bool = False
-    outputs: dict[str, Any] = field(factory=dict)
+    outputs: dict[str, Any] = field(default=_NOTHING)
     stats: Stats | FoldedStats | None = None
     error: str = ""
     #: of a blocked node: the result upstream that blocks it
@@ -309,8 +320,8 @@ class Pebble:
         """Return the runs of a run's parents in document order; parents that can never run for it are left out."""
         if run.node.name in self.plan.handlers and run.scope.cause is not None:
             return [run.scope.cause]
-        found = map(run.scope.find, run.node.parents)
-        return [parent for parent in found if parent is not None and not self.passes_over(run, parent)]
+        found = [parent for parent in map(run.scope.find, run.node.parents) if parent is not None]
+        return [parent for parent in found if not self.passes_over(run, parent)] if run.node.merge else found
 
     def passes_over(self, run: NodeRun, parent: NodeRun) -> bool:
         """True for a merge and a deferred parent in its own region: it does not wait for it, nor hear of it."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve
-
 from cryocloud_core.engine.pebble import NodeRun, Scope, State, Trigger
 from cryocloud_core.engine.splits import Region
 from cryocloud_core.errors import ResolutionError
@@ -136,7 +134,7 @@ def _open_part(moves: Moves, region: Region) -> None:
     part = region.opened
     region.opened += 1
     outer = region.outer
-    scope = Scope(f".{part}{outer.scope.name}", outer.scope, outer.scope.firing, None, part, region)
+    scope = Scope(outer.scope, outer.scope.firing, None, part, region)
     region.live[part] = scope
     moves.open(scope, region.plan.nodes)
     region.active += scope.open > 0
@@ -152,8 +150,7 @@ def start_part(moves: Moves, run: NodeRun) -> None:
     assert scope.part is not None
     run.attempt += 1
     moves.pebble.go(run, Trigger.RUN)
-    name = moves.pebble.task_id(run)
-    moves.command(run, evolve(region.part_task(scope.part), id=name, attempt=run.attempt))
+    moves.command(run, region.part_task(scope.part, moves.pebble.task_id(run), run.attempt))
 
 
 def _stop(moves: Moves, region: Region, failed: Scope) -> None:

@@ -6,9 +6,10 @@ settled leaves nothing but its place in the columns; whether a region is done is
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field, fields, frozen
 
 from cryocloud_core.engine.checkpoints import Checkpoint, Numbers
 from cryocloud_core.engine.pebble import BADNESS, FAILURES, NodeRun, Scope, State, worst
@@ -66,7 +67,8 @@ class Column:
                 values = self.values[key] = [None] * self.length
             values[part] = value
         if isinstance(run.stats, Stats):
-            self.machines[part], self.workers[part] = run.stats.node, run.stats.worker
+            # Each event brought its own copy of the same few names.
+            self.machines[part], self.workers[part] = intern(run.stats.node), intern(run.stats.worker)
             self.runtime_s += run.stats.runtime_s
             self.cpu_time_s += run.stats.cpu_time_s
             self.max_memory_bytes = max(self.max_memory_bytes, run.stats.max_memory_bytes)
@@ -134,6 +136,12 @@ class Region:
     walked: bool = False
     #: of a region in a replay whose events are not walked: what stands for them, until it is closed
     checkpoint: Checkpoint | None = None
+    #: the fields of `task` by name
+    _given: dict[str, Any] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Take the task apart, once."""
+        self._given = {each.name: getattr(self.task, each.name) for each in fields(Task)}
 
     @classmethod
     def of(cls, plan: RegionPlan, outer: NodeRun, task: Task, late: frozenset[str]) -> Region:
@@ -178,13 +186,17 @@ class Region:
         if run.state in FAILURES and not self.error:
             self.error = run.error
 
-    def part_task(self, part: int) -> Task:
-        """Return the task of the split node in one part: with its item, or on its machine."""
+    def part_task(self, part: int, name: str, attempt: int) -> Task:
+        """Return the task of the split node in one part, with its id: for its item, or on its machine."""
+        # `evolve` reads every field anew; this is done for each part.
+        given = {**self._given, "id": name, "attempt": attempt}
         argument = self.outer.node.split_on
         if argument is None:
-            return evolve(self.task, machines=(self.items[part],))
-        staging = tuple(_of_part(each, argument, part) for each in self.task.staging)
-        return evolve(self.task, args={**self.task.args, argument: self.items[part]}, staging=staging)
+            return Task(**{**given, "machines": (self.items[part],)})
+        given["args"] = {**self.task.args, argument: self.items[part]}
+        if self.task.staging:
+            given["staging"] = tuple(_of_part(each, argument, part) for each in self.task.staging)
+        return Task(**given)
 
     def fold(self, run: NodeRun) -> State:
         """Give an outer run what its parts came to, and return the state it settles in."""
@@ -209,16 +221,16 @@ class Region:
         return False
 
 
-def _coded(names: list[str | None]) -> list[Any]:
+def _coded(names: list[str | None]) -> dict[str, list[Any]]:
     """Return a list of few different names as those names and the place of each in them."""
     places: dict[str | None, int] = {}
     of = [places.setdefault(name, len(places)) for name in names]
-    return [list(places), of]
+    return {"names": list(places), "of": of}
 
 
-def _decoded(coded: list[Any]) -> list[str | None]:
-    names, of = coded
-    return [names[place] for place in of]
+def _decoded(coded: dict[str, list[Any]]) -> list[str | None]:
+    names = coded["names"]
+    return [names[place] for place in coded["of"]]
 
 
 def _of_part(staging: Staging, argument: str, part: int) -> Staging:

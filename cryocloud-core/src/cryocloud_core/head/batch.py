@@ -93,7 +93,7 @@ class Batch:
         counts[which] += 1
 
     def also(self, statement: str, *values: Any) -> None:
-        """Add any other statement to the same commit."""
+        """Add any other statement to the same commit; a value that is a function is called by the writer."""
         self.others.append((statement, values))
 
     def take(self, later: Batch) -> None:

@@ -186,7 +186,7 @@ class Journal:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for statement, values in batch.others:
-                connection.execute(statement, values)
+                connection.execute(statement, [value() if callable(value) else value for value in values])
             connection.execute(_COMMIT, (self.start, *batch.columns()))
             connection.execute("COMMIT")
         except _UNWRITABLE:

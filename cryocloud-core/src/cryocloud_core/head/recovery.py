@@ -21,9 +21,10 @@ from cryocloud_core.errors import ReplayDiffers, StateError
 from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head import checkpoints
 from cryocloud_core.head.contexts import Contexts
+from cryocloud_core.head.event_text import read_event
 from cryocloud_core.head.ledger import Held, Ledger, scope_of
 from cryocloud_core.head.wheel import tell
-from cryocloud_core.wire import from_data, from_json
+from cryocloud_core.wire import from_json
 
 _PEBBLES = "SELECT pebble, workflow, run, input, state FROM pebbles WHERE state IN ('open', 'owing') ORDER BY pebble"
 
@@ -122,7 +123,7 @@ class _Replay:
     def _pebble(self, held: Held, taken: Sequence[Checkpoint]) -> list[KeepCheckpoint]:
         """Return the checkpoints of regions that were walked. Raises ReplayDiffers, or whatever the engine raises."""
         engine, pebble = self.engine, held.pebble
-        held.earlier = {}
+        begun = _Begun(engine, pebble)
         kept: list[KeepCheckpoint] = []
         due = 0
         engine.recall(pebble, taken)
@@ -132,16 +133,17 @@ class _Replay:
             elif number != due:
                 engine.pass_over(pebble, number)
             due = number + 1
-            event: Event = from_data(json.loads(body), Event)  # type: ignore[arg-type]
+            event = read_event(body)
             tasks: list[str] = []
             for command in engine.apply(event, self.contexts.number(context)):
                 if isinstance(command, StartTask):
                     tasks.append(command.task.id)
-                    held.earlier.setdefault(scope_of(command.task.id), start)
+                    begun.note(command.task.id, start)
                 elif isinstance(command, KeepCheckpoint):
                     kept.append(command)
             if tasks or started:
                 self._compare(event, tasks, without_parts(json.loads(started or "[]"), number, taken))
+        held.earlier = begun.open()
         return kept
 
     def _told(self, pebble: int) -> str:
@@ -155,3 +157,29 @@ class _Replay:
                 f"pebble {event.pebble}: {type(event).__name__} at {event.at:.3f} started {tasks} in the replay, "
                 f"but {before} before; its story: {self._told(event.pebble)}"
             )
+
+
+@define
+class _Begun:
+    """Which start of the head began what a module may see again; what has settled is dropped as it grows."""
+
+    engine: Engine
+    pebble: int
+    starts: dict[str, int] = field(factory=dict)
+    most: int = 10_000
+
+    def note(self, task: str, start: int) -> None:
+        """Note a task that was started; the first attempt at a node counts."""
+        self.starts.setdefault(scope_of(task), start)
+        if len(self.starts) >= self.most:
+            self.starts = self.open()
+            self.most = max(self.most, 2 * len(self.starts))
+
+    def open(self) -> dict[str, int]:
+        """Return those of nodes that have not settled."""
+        pebble = self.engine.pebbles.get(self.pebble)
+        if pebble is None:
+            return {}
+        runs = (run for scope in pebble.scopes() for run in scope.runs.values())
+        names = [scope_of(pebble.task_id(run)) for run in runs if run.attempt and not run.is_final]
+        return {name: self.starts[name] for name in names if name in self.starts}

@@ -6,7 +6,6 @@ with its story and the others go on; an event for a pebble that has left is drop
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Callable
@@ -21,10 +20,10 @@ from cryocloud_core.head import checkpoints
 from cryocloud_core.head.batch import Arrival, Batch
 from cryocloud_core.head.blobs import may_hold_blobs, take_out
 from cryocloud_core.head.contexts import Contexts
+from cryocloud_core.head.event_text import event_text
 from cryocloud_core.head.journal import Journal
 from cryocloud_core.head.ledger import Held, Ledger
 from cryocloud_core.task import Failed
-from cryocloud_core.wire import to_data
 
 #: which counter the end of a node goes to: 0 completed, 1 failed, 2 skipped; to cancel is no failure
 COUNTER_OF = {"success": 0, "error": 1, "timeout": 1, "cancelled": 2, "skipped": 2, "blocked": 2}
@@ -193,15 +192,6 @@ class Wheel:
     def _next_seq(self) -> int:
         self._seq += 1
         return self._seq - 1
-
-
-#: keys keep their order, so that a replay meets values exactly as they were
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-
-
-def event_text(event: Event) -> str:
-    """Return an event as the journal keeps it."""
-    return _encode(to_data(event, Event))
 
 
 def tell(error: Exception, told: str) -> str:
