@@ -131,7 +131,7 @@ class SshServer:
             sessions = self.sessions()
             self.send(signal.SIGKILL)
             self.process.wait()
-            psutil.wait_procs(sessions, timeout=PATIENCE_S)
+            wait_until_dead(sessions)
             self.process = None
 
     def drop_connections(self) -> None:
@@ -139,11 +139,28 @@ class SshServer:
         sessions = self.sessions()
         for each in sessions:
             each.kill()
-        psutil.wait_procs(sessions, timeout=PATIENCE_S)
+        wait_until_dead(sessions)
 
     def log(self) -> str:
         """Return the end of what it wrote."""
         return (self.folder / "log").read_text(errors="replace")[-8000:]
+
+
+def wait_until_dead(processes: list[psutil.Process]) -> None:
+    """Wait until processes ended; one that only waits to be fetched by its parent has ended."""
+    deadline = time.monotonic() + PATIENCE_S
+    while any(is_alive(each) for each in processes):
+        if time.monotonic() > deadline:
+            raise TimeoutError(str(processes))
+        time.sleep(0.005)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process runs."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def make_key(path: Path, passphrase: str = "") -> None:

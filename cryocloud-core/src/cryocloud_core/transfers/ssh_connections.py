@@ -17,7 +17,7 @@ from attrs import define, field
 from cryocloud_core.errors import TransferError
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.ssh_digests import Digests
-from cryocloud_core.transfers.ssh_errors import BROKEN, HostKeyRefused, explained, refused
+from cryocloud_core.transfers.ssh_errors import BROKEN, explained, refused
 from cryocloud_core.transfers.ssh_settings import SshSettings
 
 T = TypeVar("T")
@@ -26,9 +26,9 @@ T = TypeVar("T")
 class _Door(asyncssh.SSHClient):
     """Keeps the host key that was not trusted, to be told about."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: SshSettings) -> None:
         self.offered: asyncssh.SSHKey | None = None
-        self.place: tuple[str, str, int] = ("", "", 0)
+        self.place: tuple[str, str, int] = (settings.host, "", settings.port or asyncssh.DEFAULT_PORT)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Trust no key that the files do not know; remember it."""
@@ -130,7 +130,7 @@ async def _closed(connection: Connection) -> None:
 
 
 async def _connect(url: Url, settings: SshSettings) -> Connection:
-    door = _Door()
+    door = _Door(settings)
     try:
         async with asyncio.timeout(settings.connect_timeout_s * 2):
             ssh = await asyncssh.connect(client_factory=lambda: door, **await settings.arguments())
@@ -139,12 +139,7 @@ async def _connect(url: Url, settings: SshSettings) -> Connection:
         told = f"{url.server} did not let us in within {settings.connect_timeout_s:g} s"
         raise TransferError(told, subject=str(url), repeat=True, remedy="look whether that machine hangs") from error
     except asyncssh.HostKeyNotVerifiable as error:
-        raise explained(await _host_key(door, settings) or error, url, settings) from error
+        why = refused(await settings.files(), *door.place, door.offered)
+        raise explained(why or error, url, settings) from error
     except (OSError, ValueError, asyncssh.Error) as error:
         raise explained(error, url, settings) from error
-
-
-async def _host_key(door: _Door, settings: SshSettings) -> HostKeyRefused | None:
-    if door.offered is None:
-        return None
-    return refused(await settings.files(), *door.place, door.offered)

@@ -107,6 +107,8 @@ def _unreachable(error: OSError, url: Url) -> TransferError:
     if isinstance(error, ConnectionRefusedError):
         told = f"nobody answers at {url.server}: connection refused"
         return TransferError(told, subject=str(url), repeat=True, remedy="look whether sshd runs there, and its port")
+    if error.filename is not None:
+        return TransferError(f"{error.filename} cannot be read: {error.strerror}", subject=str(url))
     told = f"{url.server} cannot be reached: {error.strerror or error}"
     return TransferError(told, subject=str(url), repeat=True)
 
@@ -118,19 +120,23 @@ class HostKeyLine:
     path: Path
     number: int
     is_revoked: bool
-    is_same: bool
 
 
-def refused(files: tuple[Path, ...], host: str, address: str, port: int, offered: asyncssh.SSHKey) -> HostKeyRefused:
-    """Return why an offered host key is not trusted: unknown, changed or revoked, with file and line."""
+def refused(
+    files: tuple[Path, ...], host: str, address: str, port: int, offered: asyncssh.SSHKey | None
+) -> HostKeyRefused | None:
+    """Return why a host key is not trusted: unknown, changed or revoked, with file and line.
+
+    `offered` is None for a key that asyncssh refused by itself, because it is revoked.
+    """
     number = port if port != asyncssh.DEFAULT_PORT else None
-    lines = [line for path in files for line in _lines(path, host, address, number, offered)]
     name = host if number is None else f"[{host}]:{port}"
+    lines = [line for path in files for line in _lines(path, host, address, number)]
+    others = [line for line in lines if line.is_revoked == (offered is None)]
+    if offered is None:
+        told = f"the host key of {name} is revoked in {others[0].path}:{others[0].number}" if others else ""
+        return HostKeyRefused(told, "ask who runs that machine") if told else None
     told = f"{offered.get_algorithm()} {offered.get_fingerprint()}"
-    for line in lines:
-        if line.is_revoked and line.is_same:
-            return HostKeyRefused(f"the host key of {name} ({told}) is revoked in {line.path}:{line.number}", "")
-    others = [line for line in lines if not line.is_revoked]
     if others:
         return HostKeyRefused(
             f"the host key of {name} is not the one in {others[0].path}:{others[0].number}; it is {told} now",
@@ -144,10 +150,10 @@ def refused(files: tuple[Path, ...], host: str, address: str, port: int, offered
     )
 
 
-def _lines(path: Path, host: str, address: str, port: int | None, offered: asyncssh.SSHKey) -> list[HostKeyLine]:
+def _lines(path: Path, host: str, address: str, port: int | None) -> list[HostKeyLine]:
     found = []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         known: Any = asyncssh.import_known_hosts(line).match(host, address, port)
         for kind, keys in enumerate(known[:3]):
-            found += [HostKeyLine(path, number, kind == 2, key == offered) for key in keys]
+            found += [HostKeyLine(path, number, kind == 2)] * bool(keys)
     return found

@@ -6,6 +6,7 @@ caller's thread; what could not be finished is removed there, if the other side 
 
 from __future__ import annotations
 
+import asyncio
 import posixpath
 import uuid
 from collections import deque
@@ -23,10 +24,11 @@ from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.loop import BEAT_S, BackgroundLoop
 from cryocloud_core.transfers.ssh_connections import Connection
 from cryocloud_core.transfers.ssh_errors import RAISED, disk_full
-from cryocloud_core.transfers.ssh_reading import PRIVATE, path_of
+from cryocloud_core.transfers.ssh_reading import AS_IT_IS, PRIVATE, path_of
 
 T = TypeVar("T")
-BLOCK = 1 << 20
+#: what is read here at a time, and what goes in one request
+BLOCK, PIECE = 1 << 20, 255 * 1024
 #: blocks on their way at a time
 BLOCKS = 4
 #: a disk that is slower than this, bytes a second, is taken for one that hangs
@@ -49,15 +51,17 @@ class Draft:
         folder = posixpath.dirname(path_of(url))
         path = posixpath.join(folder, PRIVATE + uuid.uuid4().hex.encode())
         try:
-            file = await connection.answer(connection.sftp.open(path, "wb"))
+            file = await connection.answer(connection.sftp.open(path, "wb", block_size=AS_IT_IS))
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             await connection.answer(connection.sftp.makedirs(folder, exist_ok=True))
-            file = await connection.answer(connection.sftp.open(path, "wb"))
+            file = await connection.answer(connection.sftp.open(path, "wb", block_size=AS_IT_IS))
         return cls(connection, url, path, file, outgoing)
 
     async def write(self, data: bytes, at: int) -> int:
         """Write a block and return its size."""
-        await self.connection.answer(self.file.write(data, at))
+        size = min(len(data), PIECE, self.connection.sftp.limits.max_write_len)
+        pieces = [(data[begin : begin + size], at + begin) for begin in range(0, len(data), size)]
+        await self.connection.answer(asyncio.gather(*(self.file.write(*piece) for piece in pieces)))
         return len(data)
 
     async def finish(self) -> None:
@@ -84,6 +88,8 @@ class Draft:
 
     async def undo(self, connection: Connection) -> None:
         """Remove it, over any connection to its server."""
+        if connection is self.connection:
+            self.connection.aside(self.file.close)
         await connection.answer(connection.sftp.remove(self.path))
 
     async def full_disk(self) -> TransferError | None:

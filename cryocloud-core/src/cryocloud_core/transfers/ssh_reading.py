@@ -23,8 +23,10 @@ from cryocloud_core.transfers.ssh_connections import Connection
 
 #: the largest answer that OpenSSH gives to a read; smaller ones halve the speed
 BLOCK = 255 * 1024
-#: reads under way at a time; with 4 of them a line of 1 ms is busy half of the time
-READS = 16
+#: bytes that were asked for and did not come yet, and the most requests for them
+UNDER_WAY_BYTES, MOST_READS = 4 << 20, 128
+#: asyncssh then sends our requests as they are, instead of cutting them up in tasks of its own that outlive ours
+AS_IT_IS = 0
 #: our own unfinished files, here and there
 PRIVATE: Final = b".cc-"
 ITSELF: Final = (b".", b"..")
@@ -70,7 +72,7 @@ class Opened:
     @classmethod
     async def of(cls, connection: Connection, url: Url) -> Opened:
         """Open a file. Raises TransferError for a directory, and what asyncssh raises."""
-        file = await connection.answer(connection.sftp.open(path_of(url), "rb"))
+        file = await connection.answer(connection.sftp.open(path_of(url), "rb", block_size=AS_IT_IS))
         opened = cls(connection, file, RemoteFile(str(url)))
         try:
             remote = _regular(remote_file(str(url), await connection.answer(file.stat())))
@@ -87,15 +89,17 @@ class Opened:
     async def pieces(self, start: int, stop: int) -> AsyncGenerator[bytes, None]:
         """Yield the bytes from `start` up to `stop`, in order. Raises RemoteFileChanged, and what asyncssh raises."""
         waiting: deque[tuple[int, asyncio.Task[bytes]]] = deque()
+        block = min(BLOCK, self.connection.sftp.limits.max_read_len)
         at = start
         try:
             while waiting or at < stop:
-                while at < stop and len(waiting) < READS:
-                    size = min(BLOCK, stop - at)
-                    waiting.append((size, asyncio.create_task(self.file.read(size, at))))
+                while at < stop and len(waiting) < min(UNDER_WAY_BYTES // block, MOST_READS):
+                    size = min(block, stop - at)
+                    waiting.append((size, asyncio.create_task(self._block(at, size))))
                     at += size
-                size, reading = waiting.popleft()
+                size, reading = waiting[0]
                 piece = await self.connection.answer(reading)
+                waiting.popleft()
                 if len(piece) != size:
                     raise RemoteFileChanged("became shorter while it was read", subject=self.remote.url)
                 yield piece
@@ -104,6 +108,17 @@ class Opened:
                 reading.cancel()
             await asyncio.gather(*(reading for _, reading in waiting), return_exceptions=True)
         await self._look_again()
+
+    async def _block(self, at: int, size: int) -> bytes:
+        """Return the bytes at a place; fewer only at the end of the file."""
+        piece = await self._read(at, size)
+        while piece and len(piece) < size and (more := await self._read(at + len(piece), size - len(piece))):
+            piece += more
+        return piece
+
+    async def _read(self, at: int, size: int) -> bytes:
+        found: bytes = await self.file.read(size, at)
+        return found
 
     async def _look_again(self) -> None:
         now = remote_file(self.remote.url, await self.connection.answer(self.file.stat()))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 from attrs import frozen
 
 from cryocloud_core.errors import TransferError
@@ -82,7 +83,8 @@ class SshSettings:
 
     async def arguments(self) -> dict[str, Any]:
         """Return the arguments of `asyncssh.connect`. Raises OSError and ValueError for wrong files."""
-        user_config = await self._user_config()
+        options = await self._options()
+        user_config = options.config
         disabled = ("password_auth", "kbdint_auth", "host_based_auth", "gss_auth", "gss_kex")
         return (
             self._asked()
@@ -90,6 +92,7 @@ class SshSettings:
             | {
                 # Without a file nothing is known; an empty list would mean ~/.ssh/known_hosts.
                 "known_hosts": (self._known_hosts_files(user_config) or b"") if self.checks_host_key else None,
+                "server_host_key_algs": () if user_config.get("HostKeyAlgorithms") else self._algorithms(options),
                 "encryption_algs": () if user_config.get("Ciphers") else list(CIPHERS),
                 "client_keys": () if self.keys is None else list(self.keys),
                 "agent_path": () if self.agent is None else self.agent or None,
@@ -105,7 +108,7 @@ class SshSettings:
 
     async def files(self) -> tuple[Path, ...]:
         """Return the files that known host keys are looked up in."""
-        return tuple(map(Path, self._known_hosts_files(await self._user_config())))
+        return tuple(map(Path, self._known_hosts_files((await self._options()).config)))
 
     def _asked(self) -> dict[str, Any]:
         asked: dict[str, Any] = {"host": self.host}
@@ -117,11 +120,26 @@ class SshSettings:
             asked["config"] = [self.config] if self.config else None
         return asked
 
-    async def _user_config(self) -> Any:
-        """Return what the user's ssh configuration says of this host."""
+    async def _options(self) -> asyncssh.SSHClientConnectionOptions:
+        """Return what the user's ssh configuration says of this host, without its keys."""
         asked = self._asked() | {"client_keys": None, "known_hosts": b""}
+        options: asyncssh.SSHClientConnectionOptions
         options = await asyncssh.SSHClientConnectionOptions.construct(None, **asked)
-        return options.config
+        return options
+
+    def _algorithms(self, options: asyncssh.SSHClientConnectionOptions) -> list[str] | tuple[()]:
+        """Return the kinds of host keys to ask for: the known ones first, then all others.
+
+        With the known ones alone a server whose key is now of another kind breaks off without a word.
+        """
+        known = asyncssh.read_known_hosts(self._known_hosts_files(options.config))
+        port = options.port if options.port != asyncssh.DEFAULT_PORT else None
+        keys, authorities, *_ = known.match(options.host_key_alias or options.host, "", port)
+        if not (keys or authorities):
+            return ()
+        certified = get_default_certificate_algs() if authorities else []
+        first = [*certified, *(name for key in keys for name in key.sig_algorithms)]
+        return [name.decode() for name in dict.fromkeys((*first, *get_default_public_key_algs()))]
 
     def _known_hosts_files(self, user_config: Any) -> list[str]:
         named: Iterable[str] = self.known_hosts or (

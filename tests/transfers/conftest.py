@@ -1,0 +1,34 @@
+"""What the tests of transfers share: transfers that are closed again, and files to be put."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cryocloud_core.sdk.transfer import Outgoing, Transfer, TransferConfig
+from cryocloud_core.testing.transfers import outgoing
+
+Make = Callable[[type[Transfer], Mapping[str, Any]], Transfer]
+
+
+@pytest.fixture
+def make() -> Iterator[Make]:
+    """Give ``make(SshTransfer, settings)``: a transfer that is closed at the end."""
+    with ExitStack() as stack:
+
+        def made(kind: type[Transfer], settings: Mapping[str, Any]) -> Transfer:
+            transfer = kind(TransferConfig(settings))
+            stack.callback(transfer.close)
+            return transfer
+
+        yield made
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Callable[..., Outgoing]:
+    """Give ``source(b"content", moved)``: a file of ours to be put."""
+    return lambda content, *moved: outgoing(tmp_path, content, *moved)
