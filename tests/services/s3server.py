@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -133,7 +134,12 @@ class S3Server:
         environment = os.environ | {"HOME": str(self.folder), "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1"}
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env=environment
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=environment,
             )
         if self._comes_up():
             return True
@@ -147,8 +153,12 @@ class S3Server:
         # A restart waits for this time-out, ten seconds unless told.
         quiet = ["-master.electionTimeout=1s", "-master.telemetry=false", "-s3.port.iceberg=0", "-s3.port.lance=0"]
         bound = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-        access = ["-filer", "-s3", f"-s3.config={self.folder / 'identities.json'}"]
-        return [self.program, f"-logdir={self.folder}", "server", *bound, *ports, *storage, *access, *quiet]
+        # As Amazon's do: a bucket is made by a request of its own, and removed only when it is empty.
+        strict = ["-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"]
+        access = ["-filer", "-s3", f"-s3.config={self.folder / 'identities.json'}", *strict]
+        # Killed tests take it with them.
+        leash = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        return [*leash, self.program, f"-logdir={self.folder}", "server", *bound, *ports, *storage, *access, *quiet]
 
     def _comes_up(self) -> bool:
         """Wait until the service answers; False when the process ended instead."""

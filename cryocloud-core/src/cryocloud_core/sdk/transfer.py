@@ -77,13 +77,16 @@ class Incoming:
 class Outgoing:
     """A file of ours to be put: it does not change meanwhile. `sha256` is the hex digest of its content.
 
-    `moved` is to be called with the number of bytes each time some were sent; it raises when the transfer is to stop.
+    `moved` is to be called with the number of bytes each time some were sent, with 0 now and then while none are; it
+    raises when the transfer is to stop. `notes` is a folder of this machine, made when needed, for what a transfer
+    must remember should this process be killed; None where nothing is to be kept.
     """
 
     path: Path
     size_bytes: int
     sha256: str
     moved: Callable[[int], None] = lambda _: None
+    notes: Path | None = None
 
 
 @frozen
@@ -104,6 +107,12 @@ class TransferConfig:
                 return reveal(found[name])
         general = self.values.get(name)
         return default if general is None or (isinstance(general, Mapping) and not general) else reveal(general)
+
+    def section(self, url: Url) -> str:
+        """Return the name of the server's own settings, for messages: the one that is there, else the one to write."""
+        names = self._names(url)
+        written = [name for name in names if isinstance(self.values.get(name), Mapping)]
+        return written[0] if written else names[-2:][0]
 
     @staticmethod
     def _names(url: Url) -> tuple[str, ...]:

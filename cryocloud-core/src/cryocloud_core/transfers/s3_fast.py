@@ -1,0 +1,154 @@
+"""The fast data plane: obstore, where it is installed, for reads of any size and for small objects that are put.
+
+Measured on two cores: a fifth of the time of the plain plane's processor for each small object (0.2 ms against 0.9 ms),
+no difference for large ones, where the server or the line is the limit. Uploads in parts stay with the plain plane,
+because obstore does not tell the name of one: an upload that nobody can name is one that nobody can abort.
+
+Laws: whatever goes wrong before the first byte is left to the plain plane, which asks again and can say what it is; a
+key that obstore would change is not given to it; its answers say the same as the plain plane's.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import obstore
+from attrs import define, field
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
+
+from cryocloud_core.errors import RemoteFileMissing, TransferError
+from cryocloud_core.sdk.transfer import Incoming, Outgoing, RemoteFile
+from cryocloud_core.transfers.s3_access import Access, Place
+from cryocloud_core.transfers.s3_client import Credentials
+from cryocloud_core.transfers.s3_errors import MEANINGS
+from cryocloud_core.transfers.s3_reading import PIECE_BYTES, PIECE_S, SHA256, own_checksum
+
+#: what obstore raises: also OSErrors for what is missing, ValueErrors for what it cannot read
+RAISED = (BaseError, OSError, ValueError)
+#: obstore hands on so many bytes at least, however slowly they come
+_LEAST_BYTES = 64 * 1024
+_FOREVER = "365 days"
+
+
+def can_name(key: str) -> bool:
+    """Return True for keys that obstore sends as they are: it strips slashes and refuses some others."""
+    return all(part not in ("", ".", "..") for part in key.split("/")) and key.isprintable()
+
+
+@define(eq=False)
+class FastPlane:
+    """One server's objects through obstore. Used from several threads, which it blocks."""
+
+    access: Access
+    credentials: Credentials | None
+    _stores: dict[str, S3Store] = field(factory=dict)
+    _lock: threading.Lock = field(factory=threading.Lock)
+
+    def stat(self, place: Place) -> RemoteFile:
+        """Return what is told of an object, its checksum only if it is ours. Raises RemoteFileMissing, RAISED."""
+        try:
+            return _remote(place, obstore.get(self._store(place.bucket), place.key, options={"head": True}))
+        except FileNotFoundError as error:  # the plain plane would hear no more
+            means = MEANINGS["NoSuchKey"]
+            told = f"{self.access.endpoint} answers 404: {means.says}"
+            raise RemoteFileMissing(told, subject=str(place.url), remedy=means.remedy) from error
+
+    def read(self, place: Place, start: int, stop: int | None, validator: str | None) -> Incoming:
+        """Open bytes of an object, told of as by `stat`. Raises RAISED."""
+        options: Any = {} if validator is None else {"if_match": validator}
+        if start or stop is not None:
+            options["range"] = {"offset": start} if stop is None else (start, stop)
+        result = obstore.get(self._store(place.bucket), place.key, options=options)
+        remote = _remote(place, result)
+        if validator is not None and remote.validator != validator:
+            raise ValueError("If-Match was not heard")
+        pieces = _Pieces(self.access, place, iter(result.stream(min_chunk_size=_LEAST_BYTES)))
+        return Incoming(remote, pieces, result.range[0], pieces.close)
+
+    def put(self, place: Place, outgoing: Outgoing) -> None:
+        """Send a file in one request, which is signed with the SHA-256 of what it carries. Raises RAISED."""
+        data = outgoing.path.read_bytes()
+        if len(data) != outgoing.size_bytes:
+            raise ValueError("the file has another size")
+        ours: Any = {SHA256: outgoing.sha256}
+        obstore.put(self._store(place.bucket), place.key, data, attributes=ours, use_multipart=False)
+
+    def _store(self, bucket: str) -> S3Store:
+        with self._lock:
+            if bucket not in self._stores:
+                self._stores[bucket] = S3Store(bucket, **self._arguments())
+            return self._stores[bucket]
+
+    def _arguments(self) -> Any:
+        access, credentials = self.access, self.credentials
+        signed = (
+            {}
+            if credentials is None
+            else {
+                "access_key_id": credentials.key_id,
+                "secret_access_key": credentials.secret,
+                "session_token": credentials.token,
+            }
+        )
+        return {name: value for name, value in signed.items() if value is not None} | {
+            "endpoint": access.endpoint,
+            "region": access.region or "us-east-1",
+            "virtual_hosted_style_request": False,
+            "skip_signature": credentials is None,
+            "retry_config": {"max_retries": 0},
+            "client_options": {
+                "allow_http": not access.is_secure,
+                "connect_timeout": f"{round(access.connect_timeout_s * 1000)} ms",
+                "read_timeout": f"{round(access.read_timeout_s * 1000)} ms",
+                "timeout": _FOREVER,  # of a whole answer; obstore's own would be 30 seconds
+            },
+        }
+
+
+def _remote(place: Place, result: obstore.GetResult) -> RemoteFile:
+    meta = result.meta
+    return RemoteFile(str(place.url), meta["size"], meta["e_tag"], own_checksum(dict(result.attributes)))
+
+
+class _Pieces:
+    """The bytes of an answer, in pieces that are neither too small nor too late; taken by one thread."""
+
+    def __init__(self, access: Access, place: Place, stream: Iterator[Any]) -> None:
+        self._access = access
+        self._place = place
+        self._stream: Iterator[Any] | None = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        """Return the next bytes. Raises TransferError."""
+        parts: list[Any] = []
+        held, until = 0, time.monotonic() + PIECE_S
+        while held < PIECE_BYTES and time.monotonic() < until and self._stream is not None:
+            part = self._next(self._stream)
+            if not part:
+                break
+            parts.append(part)
+            held += len(part)
+        if not parts:
+            raise StopIteration
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Let go of the connection; whoever waits for its bytes does so no longer than the read time-out."""
+        self._stream = None
+
+    def _next(self, stream: Iterator[Any]) -> Any:
+        try:
+            part = next(stream, b"")
+        except RAISED as error:
+            told = f"the connection to {self._access.endpoint} broke off"
+            raise TransferError(told, subject=str(self._place.url), repeat=True) from error
+        if not part:
+            self._stream = None
+        return part
