@@ -33,7 +33,8 @@ class BackgroundLoop:
     name: str
     _loop: asyncio.AbstractEventLoop | None = None
     _thread: threading.Thread | None = None
-    _lock: threading.Lock = field(factory=threading.Lock)
+    #: reentrant: what the garbage collector ends while we hold it may have something for the loop
+    _lock: threading.RLock = field(factory=threading.RLock)
 
     @property
     def is_running(self) -> bool:
