@@ -20,7 +20,12 @@ _WORK_OUT = dict.fromkeys(("n", "files", "dst", "x"), "")
 
 CCMODULES: dict[str, dict[str, Any]] = {
     "cmdline": {"inputs": {}, "outputs": {}, "input_type": "singlerun"},
-    "dirwatcher": {"inputs": {"src": ""}, "outputs": _OUT, "provides": ["Product"], "input_type": "permanent"},
+    "dirwatcher": {
+        "inputs": dict.fromkeys(("src", "recursive", "pattern"), ""),
+        "outputs": _OUT,
+        "provides": ["Product"],
+        "input_type": "permanent",
+    },
     "work": {"inputs": _WORK_IN, "outputs": _WORK_OUT},
     "other": {"inputs": _WORK_IN, "outputs": {"dst": ""}},
     "unzip": {"depends": ["Product"], "provides": ["Product"], "inputs": {"src": ""}, "outputs": {"fileList": ""}},

@@ -29,6 +29,12 @@ def arg(value: Any, **keys: Any) -> dict[str, Any]:
     return node("A", args={"src": value}, **keys)
 
 
+def watched(**keys: Any) -> str:
+    """Return a document that watches /in, with a node."""
+    source = {**IN, "args": {"src": "/in"}}
+    return json.dumps({"workflow": {"name": "W", "description": "d", "nodes": [source, node("A", **keys)]}})
+
+
 SPLIT = node("S", splitOn="f", args={"f": {"output": "In.fullpath"}})
 HEAD = {"name": "W", "description": "d"}
 
@@ -175,6 +181,8 @@ ROWS: list[tuple[str, str, list[str] | None]] = [
         None,
     ),
     ("W15", doc(node("A", post={"output": "dst", "target": "s3://s/b", "basename": True})), None),
+    ("W16", watched(args={"f": {"value": "/in/out", "type": "dir"}}), None),
+    ("W16", watched(post={"output": "dst", "target": "/in/"}), None),
 ]
 
 FLAGS = ("--once", "state-dir", "--no-cache")

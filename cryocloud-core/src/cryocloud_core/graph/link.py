@@ -24,6 +24,7 @@ from cryocloud_core.graph.settings import RESULTS
 from cryocloud_core.graph.sites import Site, sites_of
 from cryocloud_core.graph.spelling import shown
 from cryocloud_core.graph.unsupported import REFUSED
+from cryocloud_core.graph.watched import check_watched
 from cryocloud_core.graph.workflow import Node, NodeKind, Placement, WorkerKind, Workflow
 
 _FAILURES: Final = frozenset({"error", "timeout"})
@@ -49,6 +50,7 @@ def link(
     check_references(graph)
     check_promises(graph)
     check_regions(graph)
+    check_watched(graph)
     for site in sites.values():
         check_effects(site, kubernetes)
         _check_handler(site)
