@@ -93,9 +93,11 @@ class Story:
         self._log(self._ledger[command.pebble], command.level, command.text, command.node)
 
     def clean_up_failed(self, command: CleanUp, why: str) -> None:
-        """A clean-up is still owed."""
-        held = self._ledger[command.pebble]
-        self._log(held, "WARNING", f"tempdirs on {command.machine} are still there ({why}); tried again later")
+        """A clean-up is still owed; its pebble may have been set aside meanwhile."""
+        held = self._ledger.get(command.pebble)
+        workflow = "" if held is None else held.workflow
+        text = f"tempdirs on {command.machine} are still there ({why}); tried again later"
+        self._telling.log("WARNING", text, workflow=workflow, pebble=command.pebble)
 
     def logged(self, record: LogRecord) -> None:
         """Pass on what a worker said."""
