@@ -181,5 +181,6 @@ def explained(error: BaseException, url: Url) -> CryoCloudError:
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():
             return TransferError(f"{url.server} broke the connection off", subject=subject, repeat=True)
         case aiohttp.ClientResponseError():
-            return TransferError(f"{url.server} does not speak HTTP: {error.message}", subject=subject)
+            told = f"{url.server} does not keep to HTTP: {' '.join(error.message.split())}"
+            return TransferError(told, subject=subject, repeat=True)
     return TransferError(f"{type(error).__name__}: {error}", subject=subject, repeat=True)
