@@ -64,6 +64,7 @@ class LocalScheduler(Scheduler):
         self._pool = Pool(self._loop, settings, remains, self._hear, self._bury)
         self._withdrawals = Withdrawals(self._loop, self._ask_for_more)
         self._sharing = Sharing(self._loop, self._pool, self._ask_for_more, self._withdrawals)
+        self._pool.on_growth = self._settle
         self._pool.start()
 
     def offer(self, task: Task) -> bool:

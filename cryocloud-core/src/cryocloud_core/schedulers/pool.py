@@ -1,8 +1,8 @@
 """The worker processes of one machine: how many of which kind, started, replaced, ended.
 
-Laws: a normal or gpu worker that dies is replaced; one that never became ready is replaced after a growing pause;
-admin workers and the head's own are started when one is wanted and end when they were idle for a while; every
-process is noted in the state directory before a task can reach it.
+Laws: a normal or gpu worker that dies is replaced; admin workers and the head's own are started when one is wanted and
+end when they were idle for a while; after one that never became ready the next of its kind is started only after a
+growing pause; every process is noted in the state directory before a task can reach it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,11 @@ class Pool:
     limits: dict[str, int] = field(factory=dict)
     _keeping: Keeping | None = None
     _next_key: int = 1
-    _failed_starts: int = 0
+    #: told when workers of a kind may be started again after a pause
+    on_growth: Callable[[], None] = lambda: None
+    #: starts in a row that failed, and until when no on-demand worker is started, by kind
+    _failed_starts: Counter[str] = field(factory=Counter)
+    _not_before: dict[str, float] = field(factory=dict)
     _ending: bool = False
     _starting_over: asyncio.Task[None] | None = None
     _dirty: set[Slot] = field(factory=set)
@@ -87,7 +92,9 @@ class Pool:
 
     def may_grow(self, kind: str) -> bool:
         """Return True when one more worker of this kind would be started now if it were wanted."""
-        return kind in ON_DEMAND and len(self.by_kind[kind]) < self.limits[kind]
+        if kind not in ON_DEMAND or len(self.by_kind[kind]) >= self.limits[kind]:
+            return False
+        return kind not in self._not_before or self.loop.time() >= self._not_before[kind]
 
     def _free_number(self, kind: str) -> int:
         taken = {slot.number for slot in self.by_kind[kind]}
@@ -191,19 +198,26 @@ class Pool:
         del self.slots[slot.key]
         self.by_kind[slot.kind].remove(slot)
         self._dirty.discard(slot)
-        self._failed_starts = 0 if slot.ready else self._failed_starts + 1
+        self._failed_starts[slot.kind] = 0 if slot.ready else self._failed_starts[slot.kind] + 1
         report = _last_text(self._stderr(slot))
         self._stderr(slot).unlink(missing_ok=True)
-        if slot.kind not in ON_DEMAND and not self._ending:
+        if not self._ending:
             self._replace(slot, number)
         self.on_dead(slot, why, report)
         self._note()
 
     def _replace(self, slot: Slot, number: int) -> None:
+        """Start a worker in the place of a dead one, or let one be started when it is wanted."""
+        on_demand = slot.kind in ON_DEMAND
         if slot.ready:
-            self._respawn(slot, number)
+            if not on_demand:
+                self._respawn(slot, number)
+            return
+        pause = min(_LAST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failed_starts[slot.kind], 10))
+        if on_demand:
+            self._not_before[slot.kind] = self.loop.time() + pause
+            self.loop.call_later(pause, self.on_growth)
         else:
-            pause = min(_LAST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._failed_starts, 10))
             self.loop.call_later(pause, self._respawn, slot, number)
 
     def _respawn(self, slot: Slot, number: int) -> None:
