@@ -50,7 +50,8 @@ def read_examples() -> dict[str, Example]:
     for found in EXAMPLE.finditer(PAGE):
         title = f"line {line_of(found.start('json'))}"
         demands = textwrap.dedent(found["demands"] or "").strip()
-        keys: dict[str, Any] = eval(f"dict({demands})", {"TimedOut": TimedOut, "Cancelled": Cancelled, "Upload": Upload})
+        words = {"TimedOut": TimedOut, "Cancelled": Cancelled, "Upload": Upload}
+        keys: dict[str, Any] = eval(f"dict({demands})", words)
         calls = keys.pop("calls", None)
         assert (calls is not None) == (found["how"] == "live")
         keys["document" if found["json"].startswith('{"workflow"') else "nodes"] = found["json"]

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.httpserver import HttpServer
+
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = ROOT / "templates" / "workflows"
 NAMES = sorted(path.parent.name for path in WORKFLOWS.glob("*/workflow.json"))
@@ -90,6 +92,33 @@ def test_watch_directory_can_keep_the_original(tmp_path: Path) -> None:
 
     assert [file.name for file in kept.iterdir()] == ["a.txt"]
     assert [file.name for file in arriving.iterdir()] == ["a.txt"]
+
+
+def test_from_anywhere_lists_a_product_of_this_machine(tmp_path: Path) -> None:
+    """The list of an archive's files stands where it is wanted; the archive stays."""
+    (tmp_path / "p.SAFE").mkdir()
+    (tmp_path / "p.SAFE" / "manifest").write_text("m", encoding="utf-8")
+    product = shutil.make_archive(str(tmp_path / "product"), "zip", tmp_path, "p.SAFE")
+    run_workflow("from_anywhere", tmp_path, "--src", product, "--dst", f"{tmp_path}/out/")
+
+    [listed] = (tmp_path / "out").iterdir()
+    files = json.loads(listed.read_text(encoding="utf-8"))["files"]
+    assert listed.name == "product.zip.json"
+    assert [(each["name"], each["bytes"]) for each in files] == [("p.SAFE/manifest", 1)]
+    assert Path(product).exists()
+
+
+def test_from_anywhere_fetches_a_product_from_the_web(
+    tmp_path: Path, http_server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same workflow, another address."""
+    monkeypatch.setenv("CRYOCLOUD_CFG__CryoCloud__Worker__tempdir", str(tmp_path / "tmp"))
+    (http_server.files / "from-the-web").write_text("web", encoding="utf-8")
+    flags = ("--src", http_server.url("from-the-web"), "--dst", f"{tmp_path}/out/")
+    run_workflow("from_anywhere", tmp_path, *flags)
+
+    listed = json.loads((tmp_path / "out" / "from-the-web.json").read_text(encoding="utf-8"))
+    assert [(each["name"], each["bytes"]) for each in listed["files"]] == [("from-the-web", 3)]
 
 
 def test_shaded_relief_draws_what_arrives_and_leaves_nothing_behind(tmp_path: Path) -> None:
