@@ -111,6 +111,21 @@ def test_a_replaced_workflow_asks_anew() -> None:
     assert sorted(started(ended)) == ["1/B/1", "1/C/1"]
 
 
+def test_a_workflow_is_not_replaced_while_tasks_are_on_every_machine() -> None:
+    """The reason names them, not a split that nobody wrote; when they have ended it can be."""
+    play = flow()
+    play.arrive()
+    play.answer("1/A/1", "m1", "m2")
+    newer = Workflow("test", "newer", {**play.workflow.nodes, "C": node("C", "A")})
+    play.engine.add_workflow("newer", newer)
+
+    said = 'node \'A\' is under way on every machine ("ccnode": "all"); let it end first, with the old file'
+    assert play.engine.why_not(1, "newer") == said
+    for part in range(2):
+        play.end(f"1.{part}/A/1")
+    assert play.engine.why_not(1, "newer") == ""
+
+
 def test_every_machine_and_a_name_cannot_both_be_meant() -> None:
     """The node says so instead of choosing."""
     flow = Flow(node("In"), node("A", "In", placement=Placement(machine=Argument(Literal(["all", "seer3"])))))

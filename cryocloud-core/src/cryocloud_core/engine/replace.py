@@ -21,7 +21,8 @@ def why_not(pebble: Pebble, plan: Plan) -> str:
     for region in pebble.regions():
         reason = _why_not_region(region, plan)
         if reason:
-            return f"the split at {region.plan.split!r} {reason}"
+            name = repr(region.plan.split)
+            return f"node {name} {reason}" if _is_everywhere(region) else f"the split at {name} {reason}"
     for scope in (pebble.main, *pebble.firings):
         for run in scope.runs.values():
             if run.ran:
@@ -37,12 +38,30 @@ def _why_not_region(region: Region, plan: Plan) -> str:
     if region.checkpoint is not None:
         return "did not go on in it when its parts were there"
     if not region.live:
-        return ""
+        return _why_not_folded(region, plan)
     if region.folded or region.stopping:
         return "is ending; let it end first"
+    if _is_everywhere(region):
+        return 'is under way on every machine ("ccnode": "all"); let it end first, with the old file'
     newer = plan.regions.get(region.plan.split)
     if newer is None or newer.merge != region.plan.merge or _shape(newer.nodes) != _shape(region.plan.nodes):
         return "is under way, and its nodes are not the same in the new workflow"
+    return ""
+
+
+def _is_everywhere(region: Region) -> bool:
+    """Return True for a node's tasks on all machines, which no graph knows as a split."""
+    return region.outer.node.split_on is None
+
+
+def _why_not_folded(region: Region, plan: Plan) -> str:
+    """Nodes that no merge collects settled as skipped, but their parts ran, and must not run a second time."""
+    for node in region.plan.nodes if region.opened else ():
+        newer = plan.workflow.nodes.get(node.name)
+        if newer is None:
+            return f"has run, and its node {node.name!r} is not in the new workflow"
+        if newer.module != node.module:
+            return f"has run, and its node {node.name!r} ran module {node.module!r} and now is {newer.module!r}"
     return ""
 
 
