@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from cryocloud_core.errors import CryoCloudError as CryoCloudError
     from cryocloud_core.errors import DocumentError as DocumentError
     from cryocloud_core.errors import OptionError as OptionError
+    from cryocloud_core.errors import RemoteFileChanged as RemoteFileChanged
+    from cryocloud_core.errors import RemoteFileMissing as RemoteFileMissing
     from cryocloud_core.errors import StartError as StartError
+    from cryocloud_core.errors import TransferError as TransferError
     from cryocloud_core.errors import UsageError as UsageError
     from cryocloud_core.graph.spec import ModuleSpec as ModuleSpec
     from cryocloud_core.head.settings import RunSettings as RunSettings
@@ -33,7 +36,10 @@ _HOMES = {
     "CryoCloudError": "errors",
     "DocumentError": "errors",
     "OptionError": "errors",
+    "RemoteFileChanged": "errors",
+    "RemoteFileMissing": "errors",
     "StartError": "errors",
+    "TransferError": "errors",
     "UsageError": "errors",
     "ModuleSpec": "graph.spec",
     "RunSettings": "head.settings",

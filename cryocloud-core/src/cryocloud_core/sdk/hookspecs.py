@@ -75,10 +75,12 @@ def register_processors() -> Sequence[ModuleOffer]:  # type: ignore[empty-body]
 def register_transfers() -> Sequence[TransferOffer]:  # type: ignore[empty-body]
     """Offer transfers: how bytes come from and go to one kind of remote place. Since 1.0.
 
-    When: once in a process, by the registry, as soon as a worker meets a URL.
+    When: once in a run, by the registry; workers are told with their first words, and import what is named when they
+    meet such a URL.
 
-    Returns: a list of TransferOffer, each with the URL schemes it serves and a subclass of `sdk.transfer.Transfer`. A
-    scheme has one owner.
+    Returns: a list of TransferOffer, each with the URL schemes it serves, a subclass of `sdk.transfer.Transfer` and the
+    distributions it needs. A scheme has one owner. Settings stand below the name in capitals (here `SWIFT`). How to
+    write and test one: docs/howto/write-a-transfer.md.
 
     ```python
     from cryocloud_core.sdk.hookspecs import hookimpl
@@ -87,7 +89,7 @@ def register_transfers() -> Sequence[TransferOffer]:  # type: ignore[empty-body]
 
     @hookimpl
     def register_transfers():
-        return [TransferOffer("swift", ("swift", "swifts"), "cc_swift.transfer:SwiftTransfer")]
+        return [TransferOffer("swift", ("swift", "swifts"), "cc_swift.transfer:SwiftTransfer", needs=("swiftclient",))]
     ```
     """
 
