@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 
 from cryocloud_core.engine.events import WorkflowReplaced
 from cryocloud_core.engine.splits import WINDOW
@@ -176,6 +177,25 @@ def test_a_region_under_way_cannot_change_its_shape() -> None:
     flow.engine.add_workflow("newer", Workflow("test", "", {n.name: n for n in newer}))
 
     assert flow.engine.why_not(1, "newer").startswith("the split at 'W' is under way")
+
+
+@pytest.mark.parametrize(
+    ("newer", "why"),
+    [
+        (lambda nodes: {**nodes, "W": evolve(nodes["W"], module="other")}, "ran module 'noop' and now is 'other'"),
+        (lambda nodes: {name: each for name, each in nodes.items() if name != "W"}, "is not in the new workflow"),
+    ],
+)
+def test_parts_that_ran_do_not_run_again_as_another_module(newer: Any, why: str) -> None:
+    """Without a merge the split node settled as skipped, but its parts ran."""
+    flow = Flow(node("In"), split("W", "In"), node("B", "In"))
+    flow.arrive(values={"files": [1, 2]})
+    flow.end("1.0/W/1")
+    flow.end("1.1/W/1")
+    flow.know("newer", Workflow("test", "", newer(flow.workflow.nodes)))
+
+    assert flow.engine.why_not(1, "newer") == f"the split at 'W' has run, and its node 'W' {why}"
+    assert flow.when(WorkflowReplaced(1, flow.at, "newer")) == []
 
 
 def test_a_failed_part_with_resolve_on_any_merge_folds_when_the_merge_settled_everywhere() -> None:
