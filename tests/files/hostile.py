@@ -78,6 +78,8 @@ class World:
     tells_validator: bool = True
     tells_checksum: bool = True
     media_type: str = ""
+    #: whether ranged reads look at the version they were asked for
+    heeds_validator: bool = True
     sent: int = 0
     reads: list[tuple[str, int, int | None]] = field(factory=list)
     puts: list[str] = field(factory=list)
@@ -152,13 +154,15 @@ class Memory(Transfer):
         if mischief.kind == "changed":
             world.place(url.path, os.urandom(int(mischief.number)))
         told = world.told(url)
-        if validator is not None and told.validator != validator:
+        if world.heeds_validator and validator is not None and told.validator != validator:
             if mischief.at % 2:
                 raise RemoteFileChanged("is another one", subject=str(url))
             start, stop = 0, None
         if mischief.kind == "ignored":
             start, stop = 0, None
         data = world.contents[url.path][start:stop]
+        if mischief.kind == "mute":
+            told, data, start = RemoteFile(str(url), told.size_bytes), world.contents[url.path], 0
         if mischief.kind == "page":
             told, data, start = RemoteFile(str(url), 100, media_type="text/html"), b"<html>sorry</html>".ljust(100), 0
         if mischief.kind == "lie" and told.size_bytes is not None:

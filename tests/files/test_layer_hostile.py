@@ -21,7 +21,7 @@ NEEDS_CHECKSUM = {"flip"}
 #: what can be noticed only by a size (or a checksum)
 NEEDS_SIZE = {"short", "junk", "lie"}
 KINDS = ("cut", "short", "junk", "flip", "changed", "ignored", "elsewhere", "freeze", "frozen", "busy", "refuse", "bug")
-KINDS += ("missing", "lie", "page", "reset")
+KINDS += ("missing", "lie", "page", "reset", "mute")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,15 +53,15 @@ def sensible(world: World, wanted: list[Mischief]) -> deque[Mischief]:
 @given(
     size=SIZES,
     wanted=mischiefs(),
-    tells=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    tells=st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
     old=st.booleans(),
     dies=st.none() | st.integers(0, 60),
 )
 def test_a_target_holds_one_whole_version_or_what_it_held(
-    size: int, wanted: list[Mischief], tells: tuple[bool, bool, bool], old: bool, dies: int | None
+    size: int, wanted: list[Mischief], tells: tuple[bool, bool, bool, bool], old: bool, dies: int | None
 ) -> None:
     """Whatever goes wrong, and wherever the process dies, the target is whole, and an honest try ends well."""
-    world = World(tells_size=tells[0], tells_validator=tells[1], tells_checksum=tells[2])
+    world = World(tells_size=tells[0], tells_validator=tells[1], tells_checksum=tells[2], heeds_validator=tells[3])
     world.place("/f", os.urandom(size))
     world.mischief = sensible(world, wanted)
     with tempfile.TemporaryDirectory() as folder:

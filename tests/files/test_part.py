@@ -120,6 +120,25 @@ def test_one_process_at_a_time_has_a_part(tmp_path: Path) -> None:
     second[0].close()
 
 
+def test_a_part_that_was_renamed_between_opening_and_locking_is_not_written_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file we opened may be somebody's target by the time we have its lock."""
+    real, renamed = parts.lock_now, []
+
+    def lock_late(descriptor: int) -> bool:
+        if not renamed:
+            renamed.append((tmp_path / ".cc-x.part").rename(tmp_path / "f"))
+        return real(descriptor)
+
+    monkeypatch.setattr(parts, "lock_now", lock_late)
+    part = opened(tmp_path)
+    part.write(b"x", 0)
+
+    assert (tmp_path / "f").read_bytes() == b""
+    part.close()
+
+
 def test_finishing_leaves_the_target_alone(begun: Path) -> None:
     """Part and sidecar are gone, the target holds the bytes."""
     part = opened(begun)

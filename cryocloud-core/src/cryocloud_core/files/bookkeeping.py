@@ -30,6 +30,11 @@ class Books:
         """The directory of everything the layer keeps."""
         return self.tempdir / "cc"
 
+    @property
+    def uploads(self) -> Path:
+        """The directory for the notes of transfers on uploads under way; they make it."""
+        return self.root / "uploads"
+
     def folder(self, name: str) -> Path:
         """Return a directory of the books, made and made sure of. Raises StagingError."""
         folder = self.root / name

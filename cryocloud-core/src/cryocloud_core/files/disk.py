@@ -21,6 +21,7 @@ from cryocloud_core.files.archives import private_name
 from cryocloud_core.files.durable import libc, sync_file, sync_tree
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_ADD = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND
 _REMEDIES = {
     errno.ENOSPC: "make room on that disk, or set CryoCloud.Worker.cache_max_share lower",
     errno.EDQUOT: "the quota is used up: remove files, or ask for more",
@@ -38,6 +39,11 @@ class Disk:
         with told(path):
             _make_folders(path.parent)
             return os.open(path, _NEW, 0o666)
+
+    def open_to_add(self, path: Path) -> int:
+        """Return a descriptor for adding to the end of a file that is made when it is not there."""
+        with told(path):
+            return os.open(path, _ADD, 0o666)
 
     def write(self, descriptor: int, data: bytes, at: int, path: Path) -> None:
         """Write all of `data` at an offset."""
@@ -85,10 +91,10 @@ class Disk:
                 fresh.unlink(missing_ok=True)
                 raise
 
-    def add_line(self, path: Path, data: Any) -> None:
-        """Append JSON data as one line."""
-        with told(path), path.open("ab", buffering=0) as file:
-            file.write(json.dumps(data, separators=(",", ":")).encode() + b"\n")
+    def add_line(self, descriptor: int, data: Any, path: Path) -> None:
+        """Append JSON data as one line to an open file."""
+        with told(path):
+            os.write(descriptor, json.dumps(data, separators=(",", ":")).encode() + b"\n")
 
     def make_folder(self, path: Path) -> None:
         """Make a directory of a tree and those above it; the tree is settled as a whole."""
@@ -122,6 +128,11 @@ class Disk:
             room = os.statvfs(folder)
         used = room.f_blocks - room.f_bfree
         return used / (used + room.f_bavail) if used + room.f_bavail else 0.0
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file that may be gone already."""
+        with told(path):
+            path.unlink(missing_ok=True)
 
     def remove(self, path: Path) -> None:
         """Remove a file or a whole directory that may be gone already."""

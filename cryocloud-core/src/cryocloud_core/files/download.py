@@ -82,6 +82,7 @@ class Download:
                 pull.begin(self.remote)
                 self._follow(pull.part)
                 pull.run(watch)
+                self._refuse_mixture(pull.part, watch)
             except RemoteFileChanged:
                 self.remote = None
                 pull.forget()
@@ -91,6 +92,18 @@ class Download:
                     self.remote = pull.part.remote
                 raise
         self._verify(pull)
+
+    def _refuse_mixture(self, part: Part, watch: Watch) -> None:
+        """Raise RemoteFileChanged when another version took the file's place while it was read, perhaps in the middle.
+
+        A checksum tells more, and needs no question.
+        """
+        before = part.remote
+        if self.transfer.abilities.snapshots or algorithm_of(before.checksum) or before.validator is None:
+            return
+        now = watch.call(lambda _: self.transfer.stat(self.url))
+        if now.validator != before.validator:
+            raise RemoteFileChanged("changed while it was read", subject=str(self.url), repeat=True)
 
     def _follow(self, part: Part) -> None:
         """Have the file hashed while it arrives, if it is large and there is something to compare with."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Generic, TypeVar
 
 from attrs import define, field
@@ -94,7 +95,7 @@ class Watch:
         errands = [Errand[T](self.terms, ended, self.terms.clock.now()) for _ in works]
         try:
             for errand, work in zip(errands, works, strict=True):
-                threading.Thread(target=errand.run, args=(work,), name="cc-errand", daemon=True).start()
+                self.terms.hands.do(partial(errand.run, work))
             self._wait(errands, ended)
         finally:
             for errand in errands:

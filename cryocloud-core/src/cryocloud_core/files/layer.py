@@ -115,12 +115,12 @@ class Layer:
         """
         transfer, slots = self.transfers.to(url), self._slots(url)
         if not path.is_dir():
-            Upload(self._terms, transfer, path, url, slots, self._progress(Moving(url))).run()
+            Upload(self._terms, transfer, path, url, slots, self._progress(url), self._books.uploads).run()
             return
         names = files_below(path)
         size = sum((path / name).stat().st_size for name in names)
-        progress = self._progress(Moving(url, 0, size, 0, len(names)))
-        TreeUpload(self._terms, transfer, path, url, slots, progress).run(names)
+        progress = Progress(self.told, self.clock.now, url, size, len(names), is_sized=True)
+        TreeUpload(self._terms, transfer, path, url, slots, progress, self._books.uploads).run(names)
 
     def remove(self, url: Url) -> None:
         """Remove what `url` names. Raises RemoteFileMissing, TransferError."""
@@ -202,7 +202,7 @@ class Layer:
         def announce(part: Path, remote: RemoteFile) -> None:
             self._cache.announce(Copy.of(str(url), place, remote, part))
 
-        transfer, slots, progress = self.transfers.to(url), self._slots(url), self._progress(Moving(url))
+        transfer, slots, progress = self.transfers.to(url), self._slots(url), self._progress(url)
         download = Download(self._terms, transfer, url, place, slots, progress, known, announce=announce)
         return Copy.of(str(url), place, download.run())
 
@@ -252,5 +252,5 @@ class Layer:
     def _slots(self, url: Url) -> HostSlots:
         return HostSlots(self._books.host(url), self.settings.transfers_per_host, self._terms.pause)
 
-    def _progress(self, moving: Moving) -> Progress:
-        return Progress(self.told, self.clock.now, moving, is_sized=moving.size_bytes is not None)
+    def _progress(self, url: Url) -> Progress:
+        return Progress(self.told, self.clock.now, url)

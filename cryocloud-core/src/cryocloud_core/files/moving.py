@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from cryocloud_core.sdk.url import Url
 
@@ -33,16 +33,20 @@ class Progress:
 
     told: Callable[[Moving], None]
     now: Callable[[], float]
-    state: Moving
-    #: whether the size is known already, as that of all files together
+    url: Url
+    size_bytes: int | None = None
+    files: int = 1
+    #: whether the size is that of all files together, which no single one changes
     is_sized: bool = False
+    _done_bytes: int = 0
+    _files_done: int = 0
     _next_at: float = float("-inf")
     _lock: threading.Lock = field(factory=threading.Lock)
 
     def moved(self, count: int) -> None:
         """Add bytes; a negative count takes back what turned out to be worth nothing."""
         with self._lock:
-            self.state = evolve(self.state, done_bytes=self.state.done_bytes + count)
+            self._done_bytes += count
             self._tell()
 
     def sized(self, size_bytes: int | None) -> None:
@@ -50,17 +54,17 @@ class Progress:
         if self.is_sized:
             return
         with self._lock:
-            self.state = evolve(self.state, size_bytes=size_bytes)
+            self.size_bytes = size_bytes
             self._tell()
 
     def file_done(self) -> None:
         """Count a file that is complete; the last one is always told."""
         with self._lock:
-            self.state = evolve(self.state, files_done=self.state.files_done + 1)
-            self._tell(last=self.state.files_done >= self.state.files)
+            self._files_done += 1
+            self._tell(last=self._files_done >= self.files)
 
     def _tell(self, *, last: bool = False) -> None:
         at = self.now()
         if last or at >= self._next_at:
             self._next_at = at + TELL_EVERY_S
-            self.told(self.state)
+            self.told(Moving(self.url, self._done_bytes, self.size_bytes, self._files_done, self.files))

@@ -50,6 +50,12 @@ class Part:
     _flusher: threading.Thread | None = None
     _flush_error: BaseException | None = None
     _is_finished: bool = False
+    _sidecar: Path = field(init=False)
+    #: nothing was ever written to it, and nothing is said of it
+    _is_fresh: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self._sidecar = sidecar_of(self.path)
 
     @classmethod
     def open(cls, path: Path, disk: Disk, pause: Callable[[float], None]) -> Part:
@@ -74,19 +80,22 @@ class Part:
 
     def forget(self) -> None:
         """Drop everything that is here."""
+        if self._is_fresh:
+            return
         self._join()
         with self.changed:
             self.generation += 1
             self.done.clear()
             self._flushed.clear()
             self._unnoted = self._unflushed = 0
-            self.disk.remove(sidecar_of(self.path))
+            self.disk.unlink(self._sidecar)
             self.disk.truncate(self.descriptor, 0, self.path)
             self.remote = RemoteFile("")
             self.changed.notify_all()
 
     def write(self, data: bytes, at: int) -> int:
         """Write bytes and return how many of them were not here before. Raises StagingError."""
+        self._is_fresh = False
         self.disk.write(self.descriptor, data, at, self.path)
         with self.changed:
             fresh = self.done.add(at, at + len(data))
@@ -124,7 +133,7 @@ class Part:
 
     def finish(self, target: Path, *, durable: bool = True) -> None:
         """Give what is here, and settled, its name. Raises StagingError."""
-        self.disk.remove(sidecar_of(self.path))
+        self.disk.unlink(self._sidecar)
         self.disk.rename(self.path, target, durable=durable)
         self._is_finished = True
 
@@ -136,8 +145,8 @@ class Part:
             if self.done.total:
                 self._note()
             else:
-                self.disk.remove(sidecar_of(self.path))
-                self.disk.remove(self.path)
+                self.disk.unlink(self._sidecar)
+                self.disk.unlink(self.path)
 
     def close(self) -> None:
         """Let go of it; what is on the disk stays."""
@@ -146,9 +155,11 @@ class Part:
 
     def _load(self) -> None:
         """Take up what a sidecar says that belongs to this file."""
+        if os.fstat(self.descriptor).st_size == 0:
+            self._is_fresh = not os.path.lexists(self._sidecar)
+            return
         try:
-            data = json.loads(sidecar_of(self.path).read_text("utf-8"))
-            self._take_up(data)
+            self._take_up(json.loads(self._sidecar.read_text("utf-8")))
         except (OSError, ValueError, KeyError, TypeError):
             self.remote = RemoteFile("")
             self.done.clear()
@@ -173,9 +184,10 @@ class Part:
             "done": list(self.done),
             "flushed": list(self._flushed),
         }
-        self.disk.note(sidecar_of(self.path), data)
+        self.disk.note(self._sidecar, data)
 
     def _reserve(self, size_bytes: int) -> None:
+        self._is_fresh = False
         try:
             self.disk.reserve(self.descriptor, size_bytes, self.path)
         except StagingError:

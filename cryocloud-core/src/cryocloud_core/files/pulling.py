@@ -94,6 +94,7 @@ class Pull:
         least = max(1, self.terms.settings.parallel_min_bytes // _PIECES_MIN)
         share = sum(stop - start for start, stop in missing) // (streams * _PIECES_PER_STREAM)
         waiting = deque(pieces(missing, max(least, min(_PIECE_MAX_BYTES, share))))
+        broken: list[TransferError] = []
 
         def stream(errand: Errand[None]) -> None:
             while waiting:
@@ -101,9 +102,18 @@ class Pull:
                     start, stop = waiting.popleft()
                 except IndexError:  # another stream was faster
                     return
-                self._pull(errand, start, stop, alone=False)
+                try:
+                    self._pull(errand, start, stop, alone=False)
+                except TransferError as error:
+                    if not error.repeat or isinstance(error, RangesIgnoredError | RemoteFileChanged):
+                        raise
+                    # What the others have on the way is worth waiting for.
+                    broken.append(error)
+                    return
 
         watch.all([stream] * min(streams, len(waiting)))
+        if broken:
+            raise broken[0]
 
     def _in_one(self, watch: Watch) -> None:
         while not self.part.is_complete:
@@ -159,7 +169,7 @@ class Pull:
         with errand.moving():
             self.ranges = False
             self.forget()
-        raise self._error(f"sent {sent} bytes or more instead of {end}")
+        raise RemoteFileChanged(f"sent {sent} bytes or more instead of {end}", subject=str(self.url), repeat=True)
 
     def _close(self, errand: Errand[None], at: int, end: int | None) -> None:
         if end is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from attrs import field, frozen
 
 from cryocloud_core.files.disk import Disk
+from cryocloud_core.files.hands import Hands
 from cryocloud_core.files.layer_settings import LayerSettings
 
 #: seconds after which a wait looks whether it is to stop
@@ -34,12 +35,13 @@ class Clock:
 
 @frozen
 class Terms:
-    """Settings, clock, disk, and `check`, which raises when the work is to stop."""
+    """Settings, clock, disk, threads, and `check`, which raises when the work is to stop."""
 
     settings: LayerSettings = field(factory=LayerSettings)
     check: Callable[[], None] = lambda: None
     clock: Clock = field(factory=Clock)
     disk: Disk = field(factory=Disk)
+    hands: Hands = field(factory=Hands)
 
     def pause(self, seconds: float) -> None:
         """Wait; what `check` raises ends the wait."""

@@ -6,6 +6,7 @@ that a dead try completed is used again only if the listing shows the very same 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -41,6 +42,7 @@ class TreeDownload:
     target: Path
     slots: HostSlots
     told: Callable[[Moving], None]
+    _notes: int = -1
     _leaves: dict[str, Leaf] = field(factory=dict)
     _lock: threading.Lock = field(factory=threading.Lock)
 
@@ -76,14 +78,16 @@ class TreeDownload:
         """
         sizes = [remote.size_bytes for remote in entries.files.values()]
         size = sum(each for each in sizes if each is not None) if None not in sizes else None
-        progress = Progress(
-            self.told, self.terms.clock.now, Moving(self.url, 0, size, 0, len(entries.files)), is_sized=True
-        )
+        progress = Progress(self.told, self.terms.clock.now, self.url, size, len(entries.files), is_sized=True)
         self.terms.disk.make_folder(self.root)
         self._take_up(entries, progress)
         for folder in entries.folders:
             self.terms.disk.make_folder(self.root / folder)
-        self._bring(entries, progress)
+        self._notes = self.terms.disk.open_to_add(self._journal)
+        try:
+            self._bring(entries, progress)
+        finally:
+            os.close(self._notes)
         self.terms.disk.settle(self.root, [self.root / name for name in entries.files])
         found = self.root.stat()
         size = sum(leaf[0] for leaf in self._leaves.values())
@@ -128,7 +132,7 @@ class TreeDownload:
         leaf = leaf_of(place, found)
         with self._lock:
             self._leaves[name] = leaf
-        terms.disk.add_line(self._journal, [boot_id(), name, *leaf])
+        terms.disk.add_line(self._notes, [boot_id(), name, *leaf], self._journal)
 
     @property
     def _journal(self) -> Path:
@@ -136,6 +140,8 @@ class TreeDownload:
 
     def _take_up(self, entries: Entries, progress: Progress) -> None:
         """Keep the files that an earlier try completed, if they are what is listed now; take the others away."""
+        if not any(self.root.iterdir()):
+            return
         known = self._noted()
         parts = {part_of(Url.parse(remote.url), self.root / name) for name, remote in entries.files.items()}
         for path in sorted(self.root.rglob("*"), reverse=True):
@@ -170,7 +176,10 @@ class TreeDownload:
     def _folds_case(self) -> bool:
         """Return True when the disk takes names that differ in case for one."""
         self.terms.disk.make_folder(self.root)
-        return self.root.with_name(self.root.name.upper()).exists()
+        folds_case = self.root.with_name(self.root.name.upper()).exists()
+        with contextlib.suppress(OSError):  # it holds files of an earlier try; an empty one would stay for nothing
+            self.root.rmdir()
+        return folds_case
 
 
 def _is_still(path: Path, leaf: Leaf, remote: RemoteFile) -> bool:

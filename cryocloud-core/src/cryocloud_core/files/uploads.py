@@ -58,6 +58,8 @@ class Upload:
     url: Url
     slots: Slots
     progress: Progress
+    #: where the transfer may note what it must clear away after a crash
+    notes: Path | None = None
 
     def run(self) -> None:
         """Send the file. Raises TransferError, StagingError."""
@@ -84,7 +86,7 @@ class Upload:
                         self.progress.moved(count)
                     self._refuse_change(look)
 
-                self.transfer.put(Outgoing(self.path, look.size_bytes, digest, moved), self.url)
+                self.transfer.put(Outgoing(self.path, look.size_bytes, digest, moved, self.notes), self.url)
 
             try:
                 watch.call(put)
@@ -145,6 +147,7 @@ class TreeUpload:
     url: Url
     slots: HostSlots
     progress: Progress
+    notes: Path | None = None
 
     def run(self, names: list[str]) -> None:
         """Send files by their names in the directory. Raises TransferError, StagingError."""
@@ -163,7 +166,7 @@ class TreeUpload:
                     except IndexError:  # another thread was faster
                         return
                     url = Url.parse(f"{base}/{name}")
-                    Upload(terms, self.transfer, self.path / name, url, lease, self.progress).run()
+                    Upload(terms, self.transfer, self.path / name, url, lease, self.progress, self.notes).run()
             finally:
                 lease.release()
 
