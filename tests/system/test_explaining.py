@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from asking import FEED, FINE, MADE, cc, explained, feed, section, step, workflow
 
+from cryocloud_core.head.asking import ask
+
 if TYPE_CHECKING:
     from tests.system.conftest import Place
 
@@ -104,6 +106,24 @@ def test_an_input_tells_that_it_made_the_pebble_with_what(place: Place) -> None:
         ["kept", "=", "not", "kept", "config", "Flow.kept"],
     )
     assert section(told, "Other").splitlines() == ["Other (feed): skipped", "    the pebble came in through In"]
+
+
+def test_restrictions_that_hold_each_other_back_for_ever_say_so(place: Place) -> None:
+    """In the story, in what the run shows as blocked; giving the pebble up opens the circle."""
+    first, second = ({f"flow:{name}.pending": "<1"} for name in ("B", "A"))
+    flow = workflow(place, feed(2), step("A", restrictions=first), step("B", restrictions=second))
+    started = place.start(flow)
+    circle = "waits for restriction flow:B.pending <1: it is 2; nothing in this run opens the circle: "
+    place.until(lambda: circle in cc(place, "explain", 2).out, "no circle is told")
+
+    assert f"{circle}A waits for B, B waits for A" in explained(place, 1, "A")
+    view = (ask(place.state, "status") or {})["view"]
+    assert {row["node"]: row["count"] for row in view["blocked"] if "opens the circle" in row["why"]} == {
+        "A": 2,
+        "B": 2,
+    }
+    assert cc(place, "cancel", "--all").status == 0
+    assert started.end().status == 1
 
 
 def test_a_run_in_which_nothing_more_arrives_does_not_wait_for_a_module(place: Place) -> None:

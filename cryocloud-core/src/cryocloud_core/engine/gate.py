@@ -44,7 +44,8 @@ class Standing:
     """Where one task stands: handed out, held by its node's limit, passed over because of `why`, or behind others.
 
     `most` is the limit it waits for (0: none) and `holders` the tasks that use it up; `ahead` counts the tasks of its
-    kind that are offered before it, `first` is the next of them.
+    kind that are offered before it, `first` is the next of them; `held_by` is the (workflow, node) whose restrictions
+    hold it.
     """
 
     is_out: bool = False
@@ -53,6 +54,7 @@ class Standing:
     ahead: int = 0
     first: Task | None = None
     why: str = ""
+    held_by: tuple[str, str] | None = None
 
 
 @define
@@ -119,6 +121,14 @@ class Gate:
                 for entry in list(hold.behind.get(pebble, {}).values()):
                     self._let_go(entry[3])
                     heapq.heappush(self._ready[entry[3].kind], entry)
+
+    def holds(self) -> dict[tuple[str, str], dict[str, int]]:
+        """Return how many tasks of which nodes the restrictions of each (workflow, node) hold back."""
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        for (key, node), count in self._held.items():
+            if count:
+                found.setdefault(key, {})[node] = count
+        return found
 
     def passed_over(self) -> list[tuple[Task, str]]:
         """Return the tasks that were passed over and why, in the order in which they were."""
@@ -201,7 +211,8 @@ class Gate:
             own = (waiting.workflow, waiting.node)
             return Standing(False, limit.most, tuple(t for t in self._out.values() if (t.workflow, t.node) == own))
         if task in self._hold_of:
-            return Standing(why=self._hold_of[task].why)
+            hold = self._hold_of[task]
+            return Standing(why=hold.why, held_by=hold.key)
         if task in self._passed:
             return Standing(why=self._passed[task][0])
         before = self._before(waiting)

@@ -41,6 +41,8 @@ class Restrictions:
 
     def __init__(self, workflows: Iterable[Workflow], board: Board) -> None:
         self._board = board
+        workflows = list(workflows)
+        self._names = {workflow.name.replace(" ", "_"): workflow.name for workflow in workflows}
         self._of = {
             (workflow.name, node.name): node.restrictions
             for workflow in workflows
@@ -61,16 +63,37 @@ class Restrictions:
 
         `held` tells how many tasks of a node wait only for these restrictions: they do not count as pending.
         """
+        found = self.failing(workflow, node, held)
+        if found is None:
+            return ""
+        told = f"restriction {found.channel}:{found.parameter} {found.operator}{found.value}"
+        return f"{told}: it is {self._seen(found, workflow, held)}"
+
+    def failing(self, workflow: str, node: str, held: Callable[[str], int]) -> Restriction | None:
+        """Return the first restriction that does not hold, None when all do."""
         for restriction in self._of.get((workflow, node), ()):
-            value = self._value(restriction)
-            name, dot, parameter = restriction.parameter.rpartition(".")
-            own = restriction.channel.replace(" ", "_") == workflow.replace(" ", "_")
-            if own and dot and parameter == "pending" and isinstance(value, int | float):
-                value -= held(name)
-            if self._board.known(restriction.channel, restriction.parameter) and not _holds(restriction, value):
-                sign = f"{restriction.operator}{restriction.value}"
-                return f"restriction {restriction.channel}:{restriction.parameter} {sign}: it is {value}"
-        return ""
+            if self._board.known(restriction.channel, restriction.parameter) and not _holds(
+                restriction, self._seen(restriction, workflow, held)
+            ):
+                return restriction
+        return None
+
+    def workflow_of(self, channel: str) -> str | None:
+        """Return the workflow of this run whose channel it is, None for any other channel."""
+        return self._names.get(channel.replace(" ", "_"))
+
+    def counted(self, workflow: str, parameter: str) -> Any:
+        """Return the value of a workflow's parameter."""
+        return self._board.value(workflow, parameter)
+
+    def _seen(self, restriction: Restriction, workflow: str, held: Callable[[str], int]) -> Any:
+        """Return the value that a restriction of a workflow is judged by."""
+        value = self._value(restriction)
+        name, dot, parameter = restriction.parameter.rpartition(".")
+        own = restriction.channel.replace(" ", "_") == workflow.replace(" ", "_")
+        if own and dot and parameter == "pending" and isinstance(value, int | float):
+            value -= held(name)
+        return value
 
     def _value(self, restriction: Restriction) -> Any:
         value = self._board.value(restriction.channel, restriction.parameter)

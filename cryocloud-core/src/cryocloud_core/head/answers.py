@@ -26,6 +26,7 @@ from cryocloud_core.head.assemble import Parts
 from cryocloud_core.head.batch import Arrival, Batch
 from cryocloud_core.head.feeds import Feeds
 from cryocloud_core.head.repeating import RETRY_PREFIX, arrival_of
+from cryocloud_core.head.restraint import Restraint
 from cryocloud_core.head.resume import Given
 from cryocloud_core.head.where import Where, closed_text
 from cryocloud_core.sdk.scheduler import Scheduler
@@ -53,6 +54,7 @@ class Answers:
     #: into the inbox: an event, or a function that adds rows to a batch
     put: Callable[[Any], None]
     exchange: Exchange
+    restraint: Restraint | None
     status: Callable[[], Answer] = dict
     _repeats: dict[int, int] = field(factory=dict)
 
@@ -103,7 +105,8 @@ class Answers:
             tasks = [] if pebble is None else list(pebble.tasks)
         if not isinstance(tasks, list) or not all(isinstance(task, str) for task in tasks):
             raise UsageError("tasks must be a list of task ids")
-        where = Where(self.parts.gate, self.scheduler, self.parts.counters, self.exchange, self._closed)
+        parts = self.parts
+        where = Where(parts.gate, self.scheduler, parts.counters, self.exchange, self._closed, self.restraint)
         return {"where": where.tell(tasks[:MOST])}
 
     def _closed(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from cryocloud_core.engine.circles import circles
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.gate import Gate, Held
 from cryocloud_core.engine.pebble import NodeRun
@@ -37,6 +38,10 @@ class Restraint:
         if (task.workflow, task.node) in self._restrictions:
             return self._judge(task.workflow, task.node)
         return None
+
+    def circles(self) -> dict[tuple[str, str], str]:
+        """Return, for each (workflow, node) whose restrictions will never hold, why."""
+        return circles(self._restrictions, self._gate.holds())
 
     def left(self, pebble: int) -> None:
         """The pebble has left the engine."""

@@ -88,10 +88,10 @@ class Running:
         self._performer.after = self._look
         self._performer.ending = lambda: self._feeds.done or self._drained
         self._story.arrived = self._feeds.durable
-        self.watch = Watch(scheduler, parts.gate, self._performer.exchange, parts.counters, telling)
+        exchange, restraint = self._performer.exchange, self._performer.restraint
+        self.watch = Watch(scheduler, parts.gate, exchange, parts.counters, telling, restraint=restraint)
         runs = tuple(run.number for run in parts.runs.values())
-        exchange = self._performer.exchange
-        self.answers = Answers(self, parts, self._feeds, scheduler, given, self._inbox.put, exchange)
+        self.answers = Answers(self, parts, self._feeds, scheduler, given, self._inbox.put, exchange, restraint)
         self._forgetting = Forgetting(parts.journal, Retention(settings.keep_s, settings.keep_pebbles), runs)
 
     def _make_feeds(self, load_input: LoadInput, is_ours: IsOurs) -> Feeds:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 
 from cryocloud_core.engine.exchange import Exchange
-from cryocloud_core.engine.gate import Gate
+from cryocloud_core.engine.gate import Blocked, Gate
 from cryocloud_core.errors import StateError
 from cryocloud_core.head.contexts import Contexts
 from cryocloud_core.head.counters import Counters
 from cryocloud_core.head.journal import Journal
+from cryocloud_core.head.restraint import Restraint
 from cryocloud_core.head.retention import STEP, Retention
 from cryocloud_core.head.telling import Telling
 from cryocloud_core.head.view import BlockedView
@@ -31,21 +33,31 @@ class Watch:
     """Watches a run; `blocked` says what waits for something other than a free worker."""
 
     def __init__(
-        self, scheduler: Scheduler, gate: Gate, exchange: Exchange, counters: Counters, telling: Telling
+        self,
+        scheduler: Scheduler,
+        gate: Gate,
+        exchange: Exchange,
+        counters: Counters,
+        telling: Telling,
+        *,
+        restraint: Restraint | None = None,
     ) -> None:
         self._scheduler = scheduler
         self._gate = gate
         self._exchange = exchange
         self._counters = counters
         self._telling = telling
+        self._restraint = restraint
         self._waiting_since: dict[tuple[str, str, str], float] = {}
         self._warned: set[tuple[str, str, str]] = set()
         self._config_warning = ""
 
     def blocked(self) -> tuple[BlockedView, ...]:
         """Return the nodes whose tasks wait, and for what."""
-        found = [*self._gate.blocked(), *self._exchange.blocked()]
-        views = [BlockedView(b.workflow, b.node, b.count, b.why) for b in found]
+        waiting = self._gate.blocked()
+        circles = self._restraint.circles() if self._restraint is not None and waiting else {}
+        views = [BlockedView(b.workflow, b.node, b.count, _with(b, circles)) for b in waiting]
+        views += [BlockedView(b.workflow, b.node, b.count, b.why) for b in self._exchange.blocked()]
         unserved: dict[str, str] = {}
         for counter in self._counters.nodes():
             if counter.pending > 0 and counter.kind:
@@ -76,6 +88,12 @@ class Watch:
             self._config_warning = contexts.warning
             if contexts.warning:
                 self._telling.log("WARNING", f"{contexts.warning}; the values read before stay in use")
+
+
+def _with(blocked: Blocked, circles: Mapping[tuple[str, str], str]) -> str:
+    """Return why tasks are blocked, and that it will never be otherwise where that is so."""
+    circle = circles.get((blocked.workflow, blocked.node), "")
+    return f"{blocked.why}; {circle}" if circle and blocked.why.startswith("restriction ") else blocked.why
 
 
 class Forgetting:

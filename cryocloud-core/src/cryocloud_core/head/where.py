@@ -14,6 +14,7 @@ from attrs import define
 from cryocloud_core.engine.exchange import Exchange, Meeting
 from cryocloud_core.engine.gate import Gate, Standing
 from cryocloud_core.head.counters import Counters
+from cryocloud_core.head.restraint import Restraint
 from cryocloud_core.sdk.scheduler import Scheduler
 from cryocloud_core.task import Task
 
@@ -30,6 +31,7 @@ class Where:
     counters: Counters
     exchange: Exchange
     closed: Callable[[], str]
+    restraint: Restraint | None = None
 
     def tell(self, tasks: Iterable[str]) -> dict[str, str]:
         """Return for each task where it is."""
@@ -55,6 +57,9 @@ class Where:
         return self._waiting(task, standing)
 
     def _waiting(self, task: str, standing: Standing) -> str:
+        if standing.held_by is not None and self.restraint is not None:
+            circle = self.restraint.circles().get(standing.held_by, "")
+            return f"{standing.why}; {circle}" if circle else standing.why
         if standing.why:
             return f"a worker that may take it: {standing.why}" if standing.why.startswith("no ") else standing.why
         if standing.most:
