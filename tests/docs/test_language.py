@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from cryocloud_core.engine.pebble import TRANSITIONS, State
 from cryocloud_core.engine.reference import MEANINGS, diagram
+from cryocloud_core.engine.states import TRANSITIONS, State
 from cryocloud_core.graph.schema import KEYS, language_schema
 from cryocloud_core.head.settings import RunSettings
 from cryocloud_core.task import Cancelled, TimedOut, Upload

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cryocloud_core.engine.pebble import State
+from cryocloud_core.engine.states import State
 from cryocloud_core.graph.condition import Compare, Condition, Text, Value
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, StatRef
 from cryocloud_core.graph.workflow import Node, NodeKind, Retry

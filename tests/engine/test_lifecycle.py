@@ -10,7 +10,7 @@ import pytest
 from cryocloud_core.engine.commands import CancelTask, CleanUp, FinishPebble, SetTimer, StartTask
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Context, PebbleArrived, TaskEnded
-from cryocloud_core.engine.pebble import FINAL_STATES, TRANSITIONS, State
+from cryocloud_core.engine.states import FINAL_STATES, TRANSITIONS, State
 from cryocloud_core.errors import EngineError
 from cryocloud_core.graph.refs import Argument, Literal, OptionRef, OutputRef
 from cryocloud_core.graph.workflow import NodeKind, Retry

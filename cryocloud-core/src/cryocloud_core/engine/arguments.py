@@ -12,7 +12,8 @@ from typing import Any
 from attrs import define, field
 
 from cryocloud_core.engine.events import Context
-from cryocloud_core.engine.pebble import FAILURES, NodeRun, Pebble
+from cryocloud_core.engine.pebble import NodeRun, Pebble
+from cryocloud_core.engine.states import FAILURES
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, Source, StatRef
 from cryocloud_core.graph.workflow import EVERYWHERE, NodeKind

@@ -13,7 +13,8 @@ from typing import Any
 from attrs import field, frozen
 
 from cryocloud_core.engine.events import TaskEnded
-from cryocloud_core.engine.pebble import NodeRun, Pebble, State, Trigger
+from cryocloud_core.engine.pebble import NodeRun, Pebble
+from cryocloud_core.engine.states import State, Trigger
 from cryocloud_core.graph.workflow import Retry
 from cryocloud_core.task import Cancelled, Declined, Failed, Lost, Outcome, Succeeded, TimedOut
 

@@ -14,7 +14,8 @@ from attrs import define, field
 from cryocloud_core.engine.commands import Command, NodeSettled, StartTask
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Context, Event, PebbleArrived, TaskEnded
-from cryocloud_core.engine.pebble import FAILURES, NodeRun, Pebble, State
+from cryocloud_core.engine.pebble import NodeRun, Pebble
+from cryocloud_core.engine.states import FAILURES, State
 from cryocloud_core.task import Cancelled, Declined, Failed, Lost, Outcome, Succeeded, Task, TaskId, TimedOut
 
 #: parts of a split that are told one by one

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from cryocloud_core.engine.commands import CancelTask, CleanUp, Command, SetTimer, StartTask
 from cryocloud_core.engine.events import TaskEnded
-from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, State
+from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase
+from cryocloud_core.engine.states import State
 from cryocloud_core.task import Cancelled, Declined, Lost, StagingKind
 
 CLEAN_UP_TIMER = "clean-up"

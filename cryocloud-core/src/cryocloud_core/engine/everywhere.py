@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cryocloud_core.engine import regions
-from cryocloud_core.engine.pebble import NodeRun, Question, State, Trigger
+from cryocloud_core.engine.pebble import NodeRun, Question
 from cryocloud_core.engine.plan import RegionPlan
 from cryocloud_core.engine.splits import Region
+from cryocloud_core.engine.states import State, Trigger
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.graph.workflow import EVERYWHERE
 from cryocloud_core.task import Task

@@ -11,7 +11,7 @@ from attrs import define, field, frozen
 from cryocloud_core.engine.commands import Meet
 from cryocloud_core.engine.events import Lent, Met
 from cryocloud_core.engine.gate import Blocked
-from cryocloud_core.engine.pebble import State, worst
+from cryocloud_core.engine.states import State, worst
 
 _Key = tuple[str, str, str]
 

@@ -13,8 +13,9 @@ from attrs import frozen
 
 from cryocloud_core.engine.chronicle import PARTS_TOLD, Attempt, Chronicle, Past
 from cryocloud_core.engine.events import Context
-from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, Scope, State
+from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, Scope
 from cryocloud_core.engine.reasons import ArgumentTold, Reasons, arguments
+from cryocloud_core.engine.states import State
 
 #: what a run waits for that has a task
 ITS_TASK: Final = "its task"

@@ -9,8 +9,9 @@ from __future__ import annotations
 from attrs import frozen
 
 from cryocloud_core.engine.arguments import Reader
-from cryocloud_core.engine.pebble import BADNESS, NodeRun, State, Trigger, worst
+from cryocloud_core.engine.pebble import NodeRun
 from cryocloud_core.engine.rendezvous import MODULE
+from cryocloud_core.engine.states import BADNESS, State, Trigger, worst
 from cryocloud_core.graph.condition import holds
 
 

@@ -16,19 +16,9 @@ from cryocloud_core.engine.commands import CancelTask, Command, NodeSettled, Not
 from cryocloud_core.engine.debts import used_at_birth
 from cryocloud_core.engine.events import Context
 from cryocloud_core.engine.joins import Verdict, fires, judge
-from cryocloud_core.engine.pebble import (
-    BADNESS,
-    FAILURES,
-    FINAL_STATES,
-    NodeRun,
-    Pebble,
-    Phase,
-    Scope,
-    State,
-    Trigger,
-    worst,
-)
+from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, Scope
 from cryocloud_core.engine.splits import Region
+from cryocloud_core.engine.states import BADNESS, FAILURES, FINAL_STATES, State, Trigger, worst
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.graph.workflow import Node
 from cryocloud_core.task import Task

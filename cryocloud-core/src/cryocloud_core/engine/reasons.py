@@ -14,7 +14,8 @@ from attrs import frozen
 from cryocloud_core.engine.arguments import Reader
 from cryocloud_core.engine.events import Context
 from cryocloud_core.engine.joins import judge
-from cryocloud_core.engine.pebble import NodeRun, Pebble, State, Trigger, worst
+from cryocloud_core.engine.pebble import NodeRun, Pebble
+from cryocloud_core.engine.states import State, Trigger, worst
 from cryocloud_core.graph.condition import holds, references
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, Source, StatRef
 from cryocloud_core.graph.workflow import NodeKind

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from cryocloud_core.engine import regions
 from cryocloud_core.engine.checkpoints import Checkpoint, Numbers
 from cryocloud_core.engine.commands import KeepCheckpoint
-from cryocloud_core.engine.pebble import Pebble, State
+from cryocloud_core.engine.pebble import Pebble
 from cryocloud_core.engine.rendezvous import MODULE
 from cryocloud_core.engine.splits import Region
+from cryocloud_core.engine.states import State
 from cryocloud_core.errors import EngineError
 
 if TYPE_CHECKING:

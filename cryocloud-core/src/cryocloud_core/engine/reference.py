@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from cryocloud_core.engine.pebble import FINAL_STATES, TRANSITIONS, State
+from cryocloud_core.engine.states import FINAL_STATES, TRANSITIONS, State
 
 MEANINGS: Final = {
     State.WAITING: "some parent has not settled yet",

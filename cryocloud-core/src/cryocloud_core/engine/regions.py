@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cryocloud_core.engine.pebble import NodeRun, Scope, State, Trigger
+from cryocloud_core.engine.pebble import NodeRun, Scope
 from cryocloud_core.engine.splits import Region
+from cryocloud_core.engine.states import State, Trigger
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.task import Task
 

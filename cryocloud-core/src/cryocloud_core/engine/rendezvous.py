@@ -13,8 +13,9 @@ from attrs import asdict
 
 from cryocloud_core.engine.commands import CancelTask, Meet
 from cryocloud_core.engine.events import Lent, Met
-from cryocloud_core.engine.pebble import NodeRun, State, Trigger
+from cryocloud_core.engine.pebble import NodeRun
 from cryocloud_core.engine.splits import FoldedStats
+from cryocloud_core.engine.states import State, Trigger
 from cryocloud_core.errors import ResolutionError
 from cryocloud_core.task import Task
 

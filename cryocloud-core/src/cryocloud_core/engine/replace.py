@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cryocloud_core.engine.debts import used_at_birth
-from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, Scope, State, worst
+from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, Scope
 from cryocloud_core.engine.plan import Plan
 from cryocloud_core.engine.splits import Region
+from cryocloud_core.engine.states import State, worst
 from cryocloud_core.graph.workflow import Node
 
 

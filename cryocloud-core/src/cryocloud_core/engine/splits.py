@@ -12,8 +12,9 @@ from typing import Any
 from attrs import define, evolve, field, fields, frozen
 
 from cryocloud_core.engine.checkpoints import Checkpoint, Numbers
-from cryocloud_core.engine.pebble import BADNESS, FAILURES, NodeRun, Scope, State, worst
+from cryocloud_core.engine.pebble import NodeRun, Scope
 from cryocloud_core.engine.plan import RegionPlan
+from cryocloud_core.engine.states import BADNESS, FAILURES, State, worst
 from cryocloud_core.errors import EngineError
 from cryocloud_core.graph.workflow import Node
 from cryocloud_core.task import Staging, Stats, Task

@@ -22,10 +22,11 @@ from cryocloud_core.engine.events import (
     WorkflowReplaced,
 )
 from cryocloud_core.engine.moves import Moves
-from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, State, Trigger, worst
+from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase
 from cryocloud_core.engine.plan import Plan
 from cryocloud_core.engine.replace import carry_over, why_not
 from cryocloud_core.engine.splits import Region
+from cryocloud_core.engine.states import State, Trigger, worst
 
 #: seconds that clean-up may hold a pebble back from closing
 CLEAN_UP_LIMIT_S = 60.0
