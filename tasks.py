@@ -215,6 +215,12 @@ def simulate(_: Context, pebbles: int = 100_000, seed: int = 0) -> None:
     run(tool("python"), "-m", "cryocloud_core.testing.campaigns", *flags)
 
 
+@task(help={"cases": "how many", "seed": "of the first case"})
+def hostile(_: Context, cases: int = 1000, seed: int = 0) -> None:
+    """Fetch from servers that cut, lie, change, freeze and send rubbish, and prove that no wrong file gets its name."""
+    run(tool("python"), "-m", "tests.hostile.run_hostile", "--cases", str(cases), "--seed", str(seed))
+
+
 @task(help={"count": "how many changes", "seed": "of the sample; -1 draws one"})
 def mutants(_: Context, count: int = 200, seed: int = -1) -> None:
     """Change the engine in small ways and tell which changes its tests do not notice."""

@@ -24,7 +24,8 @@ from cryocloud_core.secrets import reveal
 class Abilities:
     """What a transfer can do beside a plain read.
 
-    `streams`: how many ranged reads of one large file at a time pay, 1 for none beside each other.
+    `streams`: how many ranged reads of one large file at a time pay, 1 for none beside each other. `snapshots`: one read
+    gives one version, whatever becomes of the name meanwhile; where it may not, the layer asks again after the last byte.
     """
 
     ranges: bool = False
@@ -32,6 +33,7 @@ class Abilities:
     remove: bool = False
     listing: bool = False
     streams: int = 1
+    snapshots: bool = False
 
 
 @frozen

@@ -1,0 +1,15 @@
+"""The transfers of the cases are closed when the last one was played."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hostile.cases import TRANSFERS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _closed_at_the_end() -> Iterator[None]:
+    yield
+    TRANSFERS.close()
