@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-pytest_plugins = ("tests.services.s3server", "tests.services.sshserver", "tests.services.httpserver")
+pytest_plugins = (
+    "tests.services.s3server",
+    "tests.services.sshserver",
+    "tests.services.httpserver",
+    "tests.services.oddserver",
+)
 
 #: What a requirement's name stands for: all of these programs must be found. sshd is called by its absolute path, so
 #: that its folder may be missing from PATH; weed comes with a Python package and is beside our Python.

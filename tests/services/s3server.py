@@ -27,6 +27,8 @@ from attrs import define, field
 #: The key of the test's user, who may do everything, and of one who may read and list.
 KEY, SECRET = "testkey", "testsecret"
 READER, READER_SECRET = "readerkey", "readersecret"
+#: a bucket, not made yet, that everybody may read
+PUBLIC = "public"
 IDENTITIES = {
     "identities": [
         {
@@ -39,6 +41,7 @@ IDENTITIES = {
             "credentials": [{"accessKey": READER, "secretKey": READER_SECRET}],
             "actions": ["Read", "List"],
         },
+        {"name": "anonymous", "actions": [f"Read:{PUBLIC}", f"List:{PUBLIC}"]},
     ]
 }
 ROLES = ("master", "volume", "filer", "s3")

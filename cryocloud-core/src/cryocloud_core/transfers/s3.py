@@ -15,7 +15,7 @@ from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFil
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.loop import BackgroundLoop
 from cryocloud_core.transfers.s3_access import Access, Place
-from cryocloud_core.transfers.s3_client import S3Client
+from cryocloud_core.transfers.s3_client import S3Client, Sessions
 from cryocloud_core.transfers.s3_parts import PARTS_OF_ALL
 from cryocloud_core.transfers.s3_server import S3Server
 
@@ -23,11 +23,14 @@ from cryocloud_core.transfers.s3_server import S3Server
 class S3Transfer(Transfer):
     """Reads, puts, removes and lists objects; removes empty buckets."""
 
-    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, remove=True, listing=True, streams=4)
+    abilities: ClassVar[Abilities] = Abilities(
+        ranges=True, put=True, remove=True, listing=True, streams=4, snapshots=True
+    )
 
     def __init__(self, config: TransferConfig) -> None:
         super().__init__(config)
         self._loop = BackgroundLoop("cc-s3")
+        self._sessions = Sessions()
         self._servers: dict[str, S3Server] = {}
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(PARTS_OF_ALL)
@@ -69,6 +72,6 @@ class S3Transfer(Transfer):
         with self._lock:
             if url.endpoint not in self._servers:
                 atexit.register(self.close)  # connections that are left to the end are complained about in the log
-                client = S3Client(Access.of(self.config, url), self._loop)
+                client = S3Client(Access.of(self.config, url), self._loop, self._sessions)
                 self._servers[url.endpoint] = S3Server(client, self._loop, self._room)
             return self._servers[url.endpoint]

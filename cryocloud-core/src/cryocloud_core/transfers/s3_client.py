@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import s3fs
+from aiobotocore.session import AioSession
 from attrs import define, field, frozen
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
 
@@ -48,11 +49,25 @@ class Credentials:
 
 
 @define(eq=False)
+class Sessions:
+    """The one session of a transfer: what it read of how S3 is spoken, and found of credentials, serves all servers."""
+
+    _made: Any = None
+
+    def one(self) -> Any:
+        """Return it, made when there is none."""
+        if self._made is None:
+            self._made = AioSession()
+        return self._made
+
+
+@define(eq=False)
 class S3Client:
-    """One server and how it is reached; its session is made by the first request. Used from several threads."""
+    """One server and how it is reached, with connections made by the first request. Used from several threads."""
 
     access: Access
     loop: BackgroundLoop
+    sessions: Sessions = field(factory=Sessions)
     _files: Any = None
     _making: asyncio.Lock = field(factory=asyncio.Lock)
 
@@ -63,6 +78,10 @@ class S3Client:
     def call(self, place: Place, operation: str, **arguments: Any) -> dict[str, Any]:
         """Return the answer to a request. Raises RemoteFileMissing, RemoteFileChanged, TransferError."""
         return self.loop.run(self.ask(place, operation, **arguments))
+
+    def ready(self, place: Place) -> None:
+        """Prepare what the first request would have to wait for. Raises TransferError."""
+        self.loop.run(self._prepare(place))
 
     async def ask(self, place: Place, operation: str, **arguments: Any) -> dict[str, Any]:
         """Return the answer to a request, on the loop. Raises as `call`."""
@@ -98,8 +117,7 @@ class S3Client:
         if access.key_id is not None and access.secret is not None:
             return Credentials(access.key_id, access.secret, access.token)
         try:
-            await self._calls()
-            found = await self._files.session.get_credentials()
+            found = await self.sessions.one().get_credentials()
             if found is None:
                 return None
             now = await found.get_frozen_credentials()
@@ -112,6 +130,12 @@ class S3Client:
         if self._files is not None:
             await (await self._files.set_session()).close()
             self._files = None
+
+    async def _prepare(self, place: Place) -> None:
+        try:
+            await self._calls()
+        except RAISED as error:
+            raise await self.explained(error, place, "put_object") from error
 
     async def _send(self, operation: str, **arguments: Any) -> dict[str, Any]:
         calls = await self._calls()
@@ -153,6 +177,7 @@ class S3Client:
                 "request_checksum_calculation": "when_required",
                 "response_checksum_validation": "when_required",
             },
+            "session": self.sessions.one(),
             "loop": asyncio.get_running_loop(),
             "asynchronous": True,
             "skip_instance_cache": True,

@@ -52,10 +52,8 @@ MEANINGS = {
     "NoSuchBucket": Meaning('there is no bucket "{bucket}"', kind=RemoteFileMissing),
     "NoSuchUpload": Meaning("somebody else ended this upload", repeat=True),
     "PreconditionFailed": Meaning("it is another object than before", kind=RemoteFileChanged),
-    "InvalidAccessKeyId": Meaning("the server does not know {key}", "correct {section}.aws_access_key_id"),
-    "SignatureDoesNotMatch": Meaning(
-        "the secret is not the one that belongs to {key}", "correct {section}.aws_secret_access_key"
-    ),
+    "InvalidAccessKeyId": Meaning("the server does not know {key}", "correct {setting_of_key}"),
+    "SignatureDoesNotMatch": Meaning("the secret is not the one that belongs to {key}", "correct {setting_of_secret}"),
     "AccessDenied": Meaning(
         '{key} may not {doing} in bucket "{bucket}"', "have it allowed, or set another key below {section}"
     ),
@@ -128,6 +126,8 @@ class Asked:
         words = {
             "key": self._key(),
             "section": self.access.section,
+            "setting_of_key": self._setting("aws_access_key_id"),
+            "setting_of_secret": self._setting("aws_secret_access_key"),
             "bucket": self.place.bucket,
             "doing": self.doing,
             "message": " ".join(str(told.get("Message", "")).split())[:_WORDS] or "no reason is given",
@@ -151,8 +151,9 @@ class Asked:
                     return self._told(
                         f"{endpoint} does not speak TLS", f"set {section}.secure = false if it is to be so"
                     )
-                case ssl.SSLCertVerificationError():
-                    told = f"{endpoint} shows a certificate that is not trusted: {cause.verify_message}"
+                case ssl.CertificateError():
+                    why = getattr(getattr(cause, "certificate_error", cause), "verify_message", "no reason is given")
+                    told = f"{endpoint} shows a certificate that is not trusted: {why}"
                     return self._told(told, "name its authority's file in AWS_CA_BUNDLE")
                 case socket.gaierror():
                     passing = cause.errno == socket.EAI_AGAIN
@@ -173,6 +174,12 @@ class Asked:
         if self.access.anonymous:
             return "an anonymous user"
         return f'the access key id "{self.key_id or self.access.key_id}"'
+
+    def _setting(self, name: str) -> str:
+        """Return where the user finds what is wrong with the credentials."""
+        if self.access.key_id is not None:
+            return f"{self.access.section}.{name}"
+        return f"{name.upper()}, or where else AWS' programs find it"
 
     def _told(self, message: str, remedy: str = "", *, repeat: bool = False) -> TransferError:
         return TransferError(message, subject=str(self.place.url), remedy=remedy, repeat=repeat)

@@ -20,6 +20,7 @@ from cryocloud_core.transfers.s3_sending import Sending
 
 def put(client: S3Client, place: Place, outgoing: Outgoing, room: threading.BoundedSemaphore) -> None:
     """Send a file; `room` bounds the parts under way. Raises TransferError, OSError and what `moved` raises."""
+    client.ready(place)
     descriptor = os.open(outgoing.path, os.O_RDONLY | os.O_CLOEXEC)
     sending = Sending(client, place, outgoing, descriptor)
     try:

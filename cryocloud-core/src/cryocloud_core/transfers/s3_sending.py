@@ -100,11 +100,12 @@ class Sending:
     def ended(self, futures: Iterable[Answering]) -> set[Answering]:
         """Return the requests that ended, after a short wait at most. Raises as `answer`."""
         done = wait(futures, timeout=LOOK_S, return_when=FIRST_COMPLETED).done
-        patience = self.client.access.read_timeout_s
+        access = self.client.access
+        patience = access.connect_timeout_s + access.read_timeout_s
         if self._look() or done:
             self._moved_at = time.monotonic()
-        elif time.monotonic() - self._moved_at > patience + LOOK_S:
-            told = f"{self.client.access.endpoint} took nothing for {patience:g} s"
+        elif time.monotonic() - self._moved_at > patience:
+            told = f"{access.endpoint} took nothing for {patience:g} s"
             raise TransferError(told, subject=str(self.place.url), repeat=True)
         self.tell(self._taken)
         return done
