@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -217,12 +215,11 @@ def test_a_server_that_freezes_is_given_up(make: Make, script_server: ScriptServ
     http = make(HttpTransfer, {"timeout": 1.2})
     assert "sent nothing" in told(http, script_server, (SILENCE,)).message
     script_server.answers = [(answer("200 OK", b"01234", Content_Length="10"), SILENCE)]
-    heard: list[float] = []
+    heard: list[bytes] = []
     with http.read(Url.parse(script_server.url())) as incoming, pytest.raises(TransferError) as caught:
-        heard.extend(time.monotonic() for _ in incoming.chunks)
+        heard.extend(incoming.chunks)
     assert caught.value.repeat
-    assert len(heard) > 3
-    assert max(later - earlier for earlier, later in itertools.pairwise(heard)) < 1.1
+    assert heard.count(b"") > 2
 
 
 def test_nobody_there_is_told(http: Transfer, http_mortal: HttpServer) -> None:

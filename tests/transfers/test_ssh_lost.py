@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -90,13 +89,12 @@ def test_a_frozen_server_is_noticed_while_it_is_read(make: Make, ssh_mortal: Ssh
     incoming = begun(transfer, url)
     ssh_mortal.freeze()
 
-    began, heard = time.monotonic(), [time.monotonic()]
+    began, heard = time.monotonic(), list[bytes]()
     with pytest.raises(TransferError, match=r"did not answer|ended the connection") as caught:
-        heard.extend(time.monotonic() for _ in incoming.chunks)
+        heard.extend(incoming.chunks)
     assert caught.value.repeat
     assert time.monotonic() - began < 15
-    assert len(heard) > 4
-    assert max(later - earlier for earlier, later in itertools.pairwise(heard)) < 1.4
+    assert heard.count(b"") > 2
     with pytest.raises(TransferError, match="did not let us in"):
         transfer.stat(url)
     ssh_mortal.thaw()

@@ -16,6 +16,7 @@ from attrs import field, frozen
 from cryocloud_core.errors import TransferError
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
+from cryocloud_core.transfers.configured import Configured
 
 CREDENTIALS: Final = ("headers", "token", "user", "password")
 CONNECT_TIMEOUT_S = 20.0
@@ -39,17 +40,18 @@ class HttpSettings:
     def of(cls, config: TransferConfig, url: Url, *, is_named: bool = True) -> HttpSettings:
         """Return what is configured for the server of `url`; `is_named` is false for one we were redirected to.
 
-        Raises ConfigError for a secret that is lost.
+        Raises ConfigError.
         """
         if not is_named:
             config = TransferConfig({name: each for name, each in config.values.items() if name not in CREDENTIALS})
+        found = Configured(config, url, "HTTP")
         return cls(
-            _headers(config, url),
-            config.get(url, "ca"),
-            config.get(url, "proxy", _proxy_of(url)) or None,
-            bool(config.get(url, "allow_downgrade", False)),
-            float(config.get(url, "connect_timeout", CONNECT_TIMEOUT_S)),
-            float(config.get(url, "timeout", TIMEOUT_S)),
+            _headers(found, url),
+            found.path("ca"),
+            found.text("proxy", _proxy_of(url)) or None,
+            found.truth("allow_downgrade", usual=False),
+            found.seconds("connect_timeout", CONNECT_TIMEOUT_S),
+            found.seconds("timeout", TIMEOUT_S),
         )
 
     def tls(self, url: Url) -> ssl.SSLContext | bool:
@@ -63,15 +65,16 @@ class HttpSettings:
             raise TransferError(told, subject=str(url), remedy="setting ca names a PEM file") from error
 
 
-def _headers(config: TransferConfig, url: Url) -> dict[str, str]:
-    token, user = config.get(url, "token"), url.user or config.get(url, "user")
-    found = {str(name): str(value) for name, value in config.get(url, "headers", {}).items()}
+def _headers(found: Configured, url: Url) -> dict[str, str]:
+    headers, token, user = found.texts("headers"), found.text("token"), url.user or found.text("user")
+    if any(name.lower() == "authorization" for name in headers):
+        return headers
     if token is not None:
-        found.setdefault("Authorization", f"Bearer {token}")
-    elif user is not None:
-        both = f"{user}:{config.get(url, 'password', '')}".encode()
-        found.setdefault("Authorization", f"Basic {base64.b64encode(both).decode()}")
-    return found
+        return headers | {"Authorization": f"Bearer {token}"}
+    if user is not None:
+        both = f"{user}:{found.text('password') or ''}".encode()
+        return headers | {"Authorization": f"Basic {base64.b64encode(both).decode()}"}
+    return headers
 
 
 def _proxy_of(url: Url) -> str | None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import asyncssh
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
-from attrs import frozen
+from attrs import field, frozen
 
-from cryocloud_core.errors import TransferError
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
+from cryocloud_core.transfers.configured import Configured
 
 #: where OpenSSH looks unless it is told otherwise
 KNOWN_HOSTS = (
@@ -47,7 +47,7 @@ class SshSettings:
     port: int | None = None
     user: str | None = None
     keys: tuple[str, ...] | None = None
-    passphrase: str | None = None
+    passphrase: str | None = field(default=None, repr=False)
     known_hosts: tuple[str, ...] | None = None
     #: an agent's socket, empty for no agent
     agent: str | None = None
@@ -61,24 +61,21 @@ class SshSettings:
 
     @classmethod
     def of(cls, config: TransferConfig, url: Url) -> SshSettings:
-        """Return what is configured for the server of `url`. Raises ConfigError, TransferError for a wrong value."""
-
-        def get(name: str, default: Any = None) -> Any:
-            return config.get(url, name, default)
-
+        """Return what is configured for the server of `url`. Raises ConfigError."""
+        found = Configured(config, url, "SSH")
         return cls(
             url.host,
-            url.port or get("port"),
-            url.user if url.user is not None else get("user"),
-            _paths(get("keys")),
-            get("passphrase"),
-            _paths(get("known_hosts")),
-            _path(agent) if (agent := get("agent")) is not None else None,
-            _path(file) if (file := get("config")) is not None else None,
-            _one_of(url, "host_keys", get("host_keys", "check"), ("check", "ignore")) == "check",
-            _one_of(url, "verify", get("verify", "auto"), ("auto", "always", "never")),
-            float(get("connect_timeout", CONNECT_TIMEOUT_S)),
-            float(get("timeout", TIMEOUT_S)),
+            url.port or found.port("port"),
+            url.user if url.user is not None else found.text("user"),
+            found.paths("keys"),
+            found.text("passphrase"),
+            found.paths("known_hosts"),
+            found.path("agent"),
+            found.path("config"),
+            found.choice("host_keys", "check", "ignore") == "check",
+            found.choice("verify", "auto", "always", "never"),
+            found.seconds("connect_timeout", CONNECT_TIMEOUT_S),
+            found.seconds("timeout", TIMEOUT_S),
         )
 
     async def arguments(self) -> dict[str, Any]:
@@ -146,22 +143,8 @@ class SshSettings:
             *(user_config.get("UserKnownHostsFile") or KNOWN_HOSTS[:2]),
             *(user_config.get("GlobalKnownHostsFile") or KNOWN_HOSTS[2:]),
         )
-        return [path for path in map(_path, named) if os.access(path, os.R_OK)]
+        return [path for path in _at_home(named) if os.access(path, os.R_OK)]
 
 
-def _paths(value: Any) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    return tuple(map(_path, [value] if isinstance(value, str) else value))
-
-
-def _path(value: str) -> str:
-    return str(Path(value).expanduser()) if value else ""
-
-
-def _one_of(url: Url, name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise TransferError(
-            f"setting {name} is {value!r}", subject=str(url), remedy=f"it may be {' or '.join(map(repr, allowed))}"
-        )
-    return str(value)
+def _at_home(names: Iterable[str]) -> Iterable[str]:
+    return (str(Path(name).expanduser()) for name in names)
