@@ -65,7 +65,7 @@ class Batch:
         """Add an event's row."""
         if not self.events:
             self.first_seq = seq
-        tasks = quote(_dumps(started)) if started else "null"
+        tasks = quote(f"[{','.join(map(quote, started))}]") if started else "null"
         self.events.append(f"[{seq},{pebble},{context},{quote(body)},{tasks}]")
 
     def arrived(self, arrival: Arrival, nonce: str, at: float) -> None:

@@ -90,8 +90,9 @@ class Sharing:
         waiting = [
             held
             for slot in self.pool.by_kind.get(task.kind, ())
+            if slot.ready and slot.lowest < task.priority
             for held in slot.queued.values()
-            if held.task.priority < task.priority and slot.ready
+            if held.task.priority < task.priority
         ]
         if not waiting or (self._wanted is not None and self._wanted.priority >= task.priority):
             return

@@ -66,6 +66,8 @@ class Slot:
     queued: dict[str, Held] = field(factory=dict)
     #: tasks here whose nodes are not short
     long_tasks: int = 0
+    #: no queued task has a lower priority; it may lie lower than all of them
+    lowest: float = math.inf
     #: the worker closed its end: it is dying, the keeper will tell
     hung_up: bool = False
     idle_timer: asyncio.TimerHandle | None = None
@@ -90,6 +92,7 @@ class Slot:
         """Give it a task; written with the next `flush`."""
         held.slot = self
         held.recalled = False
+        self.lowest = min(self.lowest if self.queued else math.inf, held.task.priority)
         self.queued[held.task.id] = held
         self.long_tasks += not held.queue
         self.say(["task", to_data(held.task)])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable
@@ -40,6 +41,8 @@ class _Stream:
     writer: int
     splitter: LineSplitter = field(factory=lambda: LineSplitter(long_limit=64 * 1024))
     errors: ErrorStream = field(factory=ErrorStream)
+    #: the task wrote to it
+    used: bool = False
 
     def level(self, text: str) -> str:
         return "INFO" if self.name == "stdout" or self.errors.level(text) == "DEBUG" else "ERROR"
@@ -63,10 +66,14 @@ class Capture:
     _tell: OnOutput
     _streams: tuple[_Stream, ...] = field(factory=tuple)
     _reading: threading.Lock = field(factory=threading.Lock)
+    #: asks both pipes at once: most tasks write nothing, and a read that would wait is an exception
+    _poll: select.poll = field(factory=select.poll)
 
     def install(self) -> None:
         """Redirect descriptors 1 and 2 and let Python's own streams write lines into them."""
         self._streams = (_redirected("stdout", 1), _redirected("stderr", 2))
+        for stream in self._streams:
+            self._poll.register(stream.reader, select.POLLIN)
         # New streams: those from the start may have looked at a seekable file and would ask the pipe for its position.
         sys.stdout = _by_lines(1)
         sys.stderr = _by_lines(2)
@@ -90,10 +97,14 @@ class Capture:
         for stream in self._streams:
             os.dup2(stream.writer, stream.number)
         with self._reading:
+            written = {number for number, _ in self._poll.poll(0)}
             for stream in self._streams:
-                self._read(stream)
-                self._tell_lines(stream, stream.splitter.rest())
-                stream.errors = ErrorStream()
+                if stream.reader in written:
+                    self._read(stream)
+                if stream.used:
+                    self._tell_lines(stream, stream.splitter.rest())
+                    stream.errors = ErrorStream()
+                    stream.used = False
 
     def _tell_lines(self, stream: _Stream, lines: list[str]) -> None:
         if lines:
@@ -105,6 +116,7 @@ class Capture:
                 data = os.read(stream.reader, _CHUNK)
             except BlockingIOError:
                 return
+            stream.used = True
             self._tell_lines(stream, stream.splitter.feed(data))
             # A short read emptied the pipe; asking again would only cost a call.
             if len(data) < _CHUNK:

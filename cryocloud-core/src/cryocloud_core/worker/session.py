@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -25,6 +26,9 @@ from cryocloud_core.worker.kernel import descendants
 from cryocloud_core.worker.returned import SIZE_LIMIT
 from cryocloud_core.worker.run import Finished, Runner
 
+#: while tasks wait here, what the head says (a recall, a cancel) is looked for this often, seconds
+LISTEN_S = 0.001
+
 
 @define(eq=False)
 class Session:
@@ -38,6 +42,8 @@ class Session:
     #: whoever holds it is the one who reads the socket
     reading: threading.Lock = field(factory=threading.Lock)
     _queue: deque[Task] = field(factory=deque)
+    #: when the main thread last looked at the socket
+    _listened: float = 0.0
     #: the end of the last task, which travels before whatever is sent next, by whichever thread
     _unsent: bytes = b""
     #: reentrant: what the garbage collector finalizes may log
@@ -96,7 +102,10 @@ class Session:
 
     def _next(self) -> Task | None:
         """Return the next task, None when it is time to go."""
-        self.receive(wait=False)
+        now = time.monotonic()
+        if not self._queue or now - self._listened >= LISTEN_S:
+            self._listened = now
+            self.receive(wait=False)
         while not self._queue and not self.stop_event.is_set():
             self._send_frames(b"")
             self.receive(wait=True)
