@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from cryocloud_core.engine.chronicle import Chronicle, Keeping
+from cryocloud_core.engine.events import Context, TaskEnded
+from cryocloud_core.engine.explain import explain
 from cryocloud_core.engine.states import State
 from cryocloud_core.graph.condition import Compare, Condition, Text, Value
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, StatRef
@@ -116,6 +119,24 @@ def test_skipped_by_run_on_run_if_and_never() -> None:
     assert flow.told("Yes").why.endswith("; runIf output:In.kind == 'tar' holds: In.kind = tar")
     assert flow.told("Off").why == "runOn never"
     assert flow.told("Below").why == "none of its parents ran: Off was skipped, E was skipped"
+
+
+def test_a_split_node_tells_the_condition_as_it_was_when_its_parts_began() -> None:
+    """Settings that changed since have no say in why it ran."""
+    condition = Condition("config:C.k == 'yes'", Compare(Value(ConfigRef("C.k")), "==", Text("yes")))
+    split = node("S", "In", split_on="f", run_if=condition, args={"f": ref(OutputRef("In", "list"))})
+    flow = Flow(node("In"), split, node("M", "S", merge=True), config={"C.k": "yes"})
+    flow.arrive(values={"list": [1, 2]})
+    engine, chronicle = Keeping(), Chronicle()
+    engine.add_workflow("digest", flow.workflow)
+    changed = Context(2, {}, {"C.k": "no"})
+    for event, context in ((flow.events[0], flow.context), (TaskEnded(1, 9.0, "1.0/S/1", Succeeded()), changed)):
+        commands = engine.apply(event, context)
+        chronicle.note(engine.pebbles[1], event, context, commands)
+
+    told = next(run for run in explain(engine.pebbles[1], chronicle).nodes if run.node == "S")
+    assert told.why.endswith("runIf config:C.k == 'yes' holds: config C.k = yes")
+    assert told.attempts == ()
 
 
 def test_blocked_tells_what_failed_before_it() -> None:

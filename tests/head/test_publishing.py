@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from desk import Desk, Feed, chain, make_head, nothing, until
 
 from cryocloud_core.errors import StartError
@@ -285,6 +286,22 @@ def test_the_head_tells_how_long_it_will_take(desk: Any) -> None:
         "eta_total": round((8 * 3.0 + 9 * 6.0) / 2, 1),
     }
     assert set(board.channel("flow.HeadNode")) == set(HEAD)
+
+
+def test_a_node_that_runs_in_parts_tells_nothing_of_pebbles_to_come(desk: Any) -> None:
+    """Three ends of one pebble's parts do not mean that seven of ten pebbles are still to pass."""
+    board, counters, _, publisher = desk
+    whole = chain(2, name="flow")
+    parts = evolve(whole.nodes["N1"], split_on="n", merge=True)
+    counters.add_workflow(evolve(whole, nodes={**whole.nodes, "N1": parts}))
+    counters.node("flow", "In").ends[0] = 10
+    for name, ends in (("N1", 3), ("N2", 1)):
+        publisher.ended(task(1, name), Succeeded(), Stats("h", "Worker-h_0", runtime_s=2.0))
+        counters.node("flow", name).ends[0] = ends
+    counters.node("flow", "N1").pending = 2
+    publisher.look(1.0, "Running")
+
+    assert board.channel("flow.HeadNode")["eta_total"] == (2 + 9) * 2.0
 
 
 def test_no_published_number_is_negative(desk: Any) -> None:

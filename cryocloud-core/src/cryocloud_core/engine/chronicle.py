@@ -109,6 +109,11 @@ class Chronicle:
         past = self.pasts.get(key)
         if past is None and run is not None:
             past = self.pasts[key] = Past(run, context)
+        region = None if run is None else run.scope.region
+        if region is not None:
+            # What opened the split was judged with this; the node itself starts nothing and is told of by its parts.
+            outer = region.outer
+            self.pasts.setdefault((outer.scope.name, outer.node.name), Past(outer, context))
         if past is not None:
             past.attempts.append(Attempt(task.attempt, task, at))
 

@@ -13,10 +13,13 @@ from typing import Any
 
 from attrs import define, field
 
-from cryocloud_core.graph.workflow import NodeKind, Workflow
+from cryocloud_core.engine.plan import Plan
+from cryocloud_core.graph.refs import Argument, Literal
+from cryocloud_core.graph.workflow import EVERYWHERE, NodeKind, Workflow
 from cryocloud_core.head.view import NodeView, TaskView
 from cryocloud_core.task import Task
 
+_EVERYWHERE = Argument(Literal(EVERYWHERE))
 #: seconds over which the rate is taken: long enough that tasks of half a minute show one
 RATE_S = 60.0
 
@@ -33,6 +36,8 @@ class NodeCounter:
     processing: int = 0
     #: of those pending: how many a scheduler has taken
     handed: int = 0
+    #: it ends once for each part of a split or each machine, not once for each pebble
+    in_parts: bool = False
     #: completed, failed, skipped
     ends: list[int] = field(factory=lambda: [0, 0, 0])
 
@@ -59,10 +64,12 @@ class Counters:
 
     def add_workflow(self, workflow: Workflow) -> None:
         """Count the nodes of a workflow, input nodes included."""
+        in_parts = {node.name for region in Plan.of(workflow).regions.values() for node in region.nodes}
         for node in workflow.nodes.values():
             key = (workflow.name, node.name)
             kind = "input" if node.kind is NodeKind.INPUT else node.placement.worker_class
-            self._nodes.setdefault(key, NodeCounter(workflow.name, node.name, node.module, kind))
+            counter = self._nodes.setdefault(key, NodeCounter(workflow.name, node.name, node.module, kind))
+            counter.in_parts = node.name in in_parts or node.placement.machine == _EVERYWHERE
 
     def seed(self, workflow: str, node: str, ends: Iterable[int]) -> None:
         """Go on from the numbers of an earlier start."""

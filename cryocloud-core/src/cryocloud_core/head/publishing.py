@@ -20,8 +20,8 @@ from cryocloud_core.task import Cancelled, Declined, Outcome, Stats, Succeeded, 
 NODE: Final[Mapping[str, str]] = {
     "pending": "tasks that wait, also for a limit or a restriction",
     "processing": "tasks that a worker is in",
-    "failed": "ends of the node in error or timeout, over all runs in this state directory",
-    "completed": "ends of the node in success, over all runs in this state directory",
+    "failed": "ends of the node, or of a part of it, in error or timeout, over all runs in this state directory",
+    "completed": "ends of the node, or of a part of it, in success, over all runs in this state directory",
 }
 HEAD: Final[Mapping[str, str]] = {
     "state": "`Initializing`, `Running`, `Done` or `Stopped`",
@@ -29,7 +29,7 @@ HEAD: Final[Mapping[str, str]] = {
     "avg_task_time_step": "mean seconds of one task; null before the first end",
     "avg_task_time_total": "seconds of work on one pebble: the sum of the nodes' means",
     "eta_step": "seconds until what waits and runs now is done",
-    "eta_total": "seconds until all open pebbles are done, if each passes every node",
+    "eta_total": "seconds until all open pebbles are done, if each passes every node (in parts: only those there now)",
 }
 WORKER: Final[Mapping[str, str]] = {
     "state": "`Idle`, `Preparing files`, `Processing`, `Uploading`, `Failed`, `Import error` or `Stopped`",
@@ -147,8 +147,8 @@ class Publisher:
         means = [(counter, self._means[key].value()) for counter in steps if (key := _key(counter)) in self._means]
         known = [(counter, mean) for counter, mean in means if mean is not None]
         done = [self._means[_key(counter)] for counter, _ in known]
-        now_s = sum((max(0, c.pending) + max(0, c.processing)) * mean for c, mean in known) / able
-        all_s = sum(max(c.pending + c.processing, arrived - sum(c.ends), 0) * mean for c, mean in known) / able
+        now_s = sum(_open_tasks(c) * mean for c, mean in known) / able
+        all_s = sum(_tasks_ahead(c, arrived) * mean for c, mean in known) / able
         values = {
             "state": state,
             "total_steps": len(steps),
@@ -214,6 +214,16 @@ class Publisher:
             return UNKNOWN
         # What this hand-out gave to workers counts for the next task: else all that they have room for would go.
         return self._numbers(counter)[which] + (counter.handed if which == "processing" else 0)
+
+
+def _open_tasks(counter: NodeCounter) -> int:
+    return max(0, counter.pending) + max(0, counter.processing)
+
+
+def _tasks_ahead(counter: NodeCounter, arrived: int) -> int:
+    """Return how many tasks of a node are to be done; its ends say nothing of pebbles when each has parts."""
+    waits = _open_tasks(counter)
+    return waits if counter.in_parts else max(waits, arrived - sum(counter.ends))
 
 
 def _key(counter: NodeCounter) -> tuple[str, str]:
