@@ -212,7 +212,7 @@ def campaign(_: Context, pebbles: int = 200, kills: int = 100, stops: int = 20, 
 def simulate(_: Context, pebbles: int = 100_000, seed: int = 0) -> None:
     """Drive random workflows through crashes, losses and repeats under a virtual clock, and check the engine's laws."""
     flags = ["--pebbles", str(pebbles), "--seed", str(seed)]
-    run(tool("python"), "-m", "cryocloud_core.testing.campaigns", *flags)
+    run(tool("python"), "-m", "cryocloud_core.testing.simulation.campaigns", *flags)
 
 
 @task(help={"cases": "how many", "seed": "of the first case"})

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "cryocloud-core" / "src"
 ENGINE = Path("cryocloud_core") / "engine"
 QUICK = ["tests/engine", "--ignore=tests/engine/test_laws.py", "--ignore=tests/engine/test_split_laws.py"]
-SLOW = ["tests/engine/test_laws.py", "tests/engine/test_split_laws.py", "tests/testing/test_simulator.py"]
+SLOW = ["tests/engine/test_laws.py", "tests/engine/test_split_laws.py", "tests/testing/test_simulation.py"]
 
 
 @frozen

@@ -1,17 +1,20 @@
 """Campaigns of the fault simulator: many worlds from one seed, and the story of the first that breaks a law.
 
-Laws: a failure is told shrunk: with as few pebbles and as few kinds of faults as still show it.
+Laws: a failure is told shrunk: with as few pebbles, nodes and kinds of faults as still show it.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from attrs import evolve, fields, frozen
 
-from cryocloud_core.testing.simulator import Simulation
-from cryocloud_core.testing.worlds import Faults, World
+from cryocloud_core.graph.workflow import Node
+from cryocloud_core.testing.simulation.simulator import Simulation
+from cryocloud_core.testing.simulation.worlds import Faults, World
 
 _FAULTS = tuple(each.name for each in fields(Faults))
 
@@ -26,8 +29,18 @@ class Story:
 
     def __str__(self) -> str:
         """Return the story as text."""
-        nodes = [f"  {n.name} <- {', '.join(n.parents) or n.kind.value}" for n in self.world.workflow.nodes.values()]
-        return "\n".join([f"seed {self.world.seed}: {self.violation}", *nodes, "last events:", *self.events])
+        nodes = [line for flow in self.world.flows for line in (f"{flow.name}:", *map(_told, flow.nodes.values()))]
+        faults = [f"{name} {share}" for name in _FAULTS if (share := getattr(self.world.faults, name))]
+        what = f"seed {self.world.seed}, {self.world.pebbles} pebbles, {', '.join(faults) or 'no faults'}"
+        return "\n".join([f"{what}: {self.violation}", *nodes, "last events:", *self.events])
+
+
+def _told(node: Node) -> str:
+    """Return a node as one line: what it hangs on, and every key that is not as it is by default."""
+    plain = Node(node.name, node.module, node.code)
+    names = [each.name for each in fields(Node) if each.name not in ("name", "code", "parents", "args", "kind")]
+    keys = [f"{name}={getattr(node, name)}" for name in names if getattr(node, name) != getattr(plain, name)]
+    return f"  {node.name} <- {', '.join(node.parents) or node.kind.value} {' '.join(keys)}"
 
 
 def shrunk(world: World) -> Story | None:
@@ -36,18 +49,30 @@ def shrunk(world: World) -> Story | None:
     if found is None:
         return None
     best, (what, events) = world, found
-    tries = [evolve(best, faults=evolve(best.faults, **{name: 0.0})) for name in _FAULTS]
-    tries += [evolve(best, pebbles=count) for count in range(1, best.pebbles)]
-    for each in tries:
-        smaller = evolve(best, faults=_least(best.faults, each.faults), pebbles=min(best.pebbles, each.pebbles))
-        again = _broken(smaller)
-        if again is not None:
-            best, (what, events) = smaller, again
+    for smaller in _smaller(world):
+        if (less := smaller(best)) is not None and (again := _broken(less)) is not None:
+            best, (what, events) = less, again
     return Story(best, what, events)
 
 
-def _least(one: Faults, other: Faults) -> Faults:
-    return Faults(**{name: min(getattr(one, name), getattr(other, name)) for name in _FAULTS})
+def _smaller(world: World) -> Iterator[Callable[[World], World | None]]:
+    """Yield ways to make a world smaller, each to be tried on the smallest so far."""
+    yield from (partial(_spared, name) for name in _FAULTS)
+    yield from (partial(_fewer, count) for count in range(1, world.pebbles))
+    names = {name: None for flow in (*world.flows, *world.newer) for name in flow.nodes}
+    yield from (partial(_without, name) for name in reversed(names))
+
+
+def _spared(fault: str, world: World) -> World:
+    return evolve(world, faults=evolve(world.faults, **{fault: 0.0}))
+
+
+def _fewer(count: int, world: World) -> World | None:
+    return evolve(world, pebbles=count) if count < world.pebbles else None
+
+
+def _without(name: str, world: World) -> World | None:
+    return world.without(name)
 
 
 def _broken(world: World) -> tuple[str, tuple[str, ...]] | None:
