@@ -59,6 +59,20 @@ def test_local_files_are_used_in_place(stage: Stage, tmp_path: Path) -> None:
     assert staged(stage, path, FILE, copy=False) == path
 
 
+@pytest.mark.parametrize(
+    ("kind", "more"), [(FILE, ""), (DIR, '; a directory for one pebble alone is "type": "tempdir"')]
+)
+def test_a_relative_path_says_what_to_write_instead(stage: Stage, kind: StagingKind, more: str) -> None:
+    """Whole from the root on; who wants a directory may want a temporary one."""
+    with pytest.raises(ResolutionError) as refused:
+        staged(stage, "out/day", kind)
+
+    assert str(refused.value) == (
+        "argument 'a': 'out/day': need absolute path; "
+        f'write it whole, from "/" on: nothing says in which directory a relative one begins{more}'
+    )
+
+
 def test_unzip_gives_a_flat_list_in_which_nulls_add_nothing(stage: Stage, tmp_path: Path) -> None:
     """Archives in order, plain files as themselves."""
     for name in ("b", "a"):

@@ -49,7 +49,11 @@ def local_path(value: Any) -> Path:
 
 def _path(path: str, value: str) -> Path:
     if not path.startswith("/") or "\0" in path:
-        raise ResolutionError("need absolute path", subject=repr(value)[:200])
+        raise ResolutionError(
+            "need absolute path",
+            subject=repr(value)[:200],
+            remedy='write it whole, from "/" on: nothing says in which directory a relative one begins',
+        )
     _encoded(path)
     return Path(path)
 

@@ -76,7 +76,12 @@ def _directories(value: Any) -> Any:
         return None
     if isinstance(value, list):
         return [_directories(item) for item in value]
-    path = local_path(value)
+    try:
+        path = local_path(value)
+    except ResolutionError as error:
+        if error.remedy:
+            error.remedy += '; a directory for one pebble alone is "type": "tempdir"'
+        raise
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
