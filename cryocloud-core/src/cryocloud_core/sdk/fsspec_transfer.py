@@ -26,7 +26,7 @@ PRIVATE = ".cc-"
 class FsspecTransfer(Transfer):
     """A transfer over the fsspec filesystem `protocol`. `raised` is what its library raises beside OSError."""
 
-    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, remove=True, listing=True)
+    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, remove=True, listing=True, snapshots=True)
     protocol: ClassVar[str]
     raised: ClassVar[tuple[type[Exception], ...]] = ()
 

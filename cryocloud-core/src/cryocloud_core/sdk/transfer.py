@@ -24,8 +24,9 @@ from cryocloud_core.secrets import reveal
 class Abilities:
     """What a transfer can do beside a plain read.
 
-    `streams`: how many ranged reads of one large file at a time pay, 1 for none beside each other. `snapshots`: one read
-    gives one version, whatever becomes of the name meanwhile; where it may not, the layer asks again after the last byte.
+    `streams`: how many ranged reads of one large file at a time pay, 1 for none beside each other. `snapshots`: one
+    read gives one version, whatever becomes of the name meanwhile, or RemoteFileChanged; where it may not, the layer
+    asks again after the last byte.
     """
 
     ranges: bool = False

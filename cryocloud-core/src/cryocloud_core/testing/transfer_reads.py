@@ -173,6 +173,19 @@ class ReadingConformance:
             assert (incoming.start, taken(incoming)) == (0, pattern(6_000, salt=7))
             assert incoming.remote.validator != old
 
+    def test_one_read_is_one_version(self, transfer: Transfer, place: Place) -> None:
+        """With the ability `snapshots`, a file that is replaced while it is read comes as it was, or is an error."""
+        if not transfer.abilities.snapshots:
+            pytest.skip("it has no snapshots")
+        old, new = (pattern(4 * self.large_bytes, salt=salt) for salt in (1, 2))
+        place.seed("a", old)
+        got = []
+        with transfer.read(Url.parse(place.url("a"))) as incoming, suppress(RemoteFileChanged):
+            got.append(next(incoming.chunks))
+            place.seed("a", new)
+            got.extend(incoming.chunks)
+            assert b"".join(got) == old, "a mixture of two versions is neither of them"
+
     def test_an_answer_may_be_left_unread(self, transfer: Transfer, place: Place) -> None:
         """Closed after its first bytes, again and again, it costs nothing that later reads need."""
         content = pattern(self.large_bytes)

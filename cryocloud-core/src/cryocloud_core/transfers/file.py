@@ -28,7 +28,7 @@ PRIVATE = ".cc-"
 class FileTransfer(Transfer):
     """Reads, lists and puts files of this machine."""
 
-    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, listing=True)
+    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, listing=True, snapshots=True)
 
     def stat(self, url: Url) -> RemoteFile:
         """Return size and validator of a file or directory, links followed."""

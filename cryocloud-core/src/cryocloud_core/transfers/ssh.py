@@ -27,7 +27,7 @@ AHEAD_BYTES, AHEAD_FILES = 4 << 20, 10_000
 class SshTransfer(Transfer):
     """Reads, lists and puts files over SFTP."""
 
-    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, listing=True)
+    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, listing=True, snapshots=True)
 
     def __init__(self, config: TransferConfig) -> None:
         super().__init__(config)
