@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from cryocloud_core.files.service import FileService
+from cryocloud_core.files.transfers import Transfers
+from cryocloud_core.sdk.registry import Registry
+from cryocloud_core.sdk.routes import Routes
 from cryocloud_core.testing.worker import LocalWorker
 from cryocloud_modules_builtin import remove
+from tests.services.s3server import S3Server
 
 
 def zipped(path: Path) -> Path:
@@ -150,6 +155,24 @@ def test_urls_that_cannot_be_removed_are_errors(worker: LocalWorker, url: str) -
     assert len(worker.run(remove, {"src": url})["errors"]) == 1
     with pytest.raises(Exception, match="host"):
         worker.run(remove, {"src": url, "ignoreerrors": False})
+
+
+def test_objects_are_removed_from_a_real_store(tmp_path: Path, s3_server: S3Server) -> None:
+    """One, all below a prefix, the empty bucket; what is missing is listed."""
+    routes = Routes.of(Registry.installed(), lambda root: s3_server.config() if root == "S3" else {})
+    files = FileService.of({"tempdir": str(tmp_path)}, "here", Transfers(routes))
+    (tmp_path / "a").write_text("a")
+    for key in ("a #1", "p/b", "p/c/d"):
+        files.put(f"{tmp_path}/a", s3_server.url(f"removing/{key}"))
+    urls = [s3_server.url(f"removing/{key}") for key in ("a #1", "none", "p/")]
+
+    with LocalWorker({}, files) as worker:
+        outputs = worker.run(remove, {"src": urls})
+        assert outputs["deleted"] == urls[:1]
+        assert ["none" in outputs["errors"][0], "set recursive" in outputs["errors"][1]] == [True, True]
+        outputs = worker.run(remove, {"src": [urls[2], s3_server.url("removing")], "recursive": "yes"})
+        assert outputs["errors"] == []
+    files.remote.transfers.close()
 
 
 def test_nothing_to_remove_is_an_error_only_when_asked(worker: LocalWorker) -> None:

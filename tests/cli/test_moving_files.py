@@ -16,6 +16,7 @@ import pytest
 
 from cryocloud_core.cli import main as cli
 from tests.services.httpserver import HttpServer
+from tests.services.s3server import S3Server
 from tests.services.sshserver import SshServer
 
 CRYOCLOUD = str(Path(sys.executable).parent / "cryocloud")
@@ -131,6 +132,28 @@ def test_files_go_to_another_machine_and_come_back(
     assert file.read_text() == "content"
     assert (directory / "deep/er").read_text() == "deep"
     assert file == Path(f"{folder}/data{ssh.files}/out/{HOSTILE}")
+
+
+def test_objects_go_to_a_store_and_come_back(
+    s3_server: S3Server, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bucket alone keeps the name and is made; a directory ends in a slash and comes back whole."""
+    own = f'[CryoCloud.Worker]\ntempdir = "{folder}/tmp"\n'
+    tables = [f'["S3"."{server}"]\n{lines(settings)}' for server, settings in s3_server.config().items()]
+    (folder / "cryocloud.toml").write_text("\n".join([own, *tables]))
+    (folder / HOSTILE).write_text("content")
+    (folder / "d/deep").mkdir(parents=True)
+    (folder / "d/deep/er").write_text("deep")
+
+    assert cli.invoke(["put", HOSTILE, s3_server.url("typed")]) == 0
+    assert cli.invoke(["put", "--json", "d", s3_server.url("typed/out/")]) == 0
+    shown = capsys.readouterr().out
+    url, tree = shown[: shown.rindex("{") - 1], json.loads(shown[shown.rindex("{") :])["url"]
+    assert (url, tree) == (s3_server.url(f"typed/{HOSTILE}"), s3_server.url("typed/out/d/"))
+    assert cli.invoke(["stage", "--json", url, tree]) == 0
+    file, directory = map(Path, json.loads(capsys.readouterr().out)["paths"])
+    assert file.read_text() == "content"
+    assert (directory / "deep/er").read_text() == "deep"
 
 
 def test_bytes_that_are_no_text_are_printed_as_they_are(ssh: SshServer) -> None:

@@ -14,6 +14,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.services.httpserver import HttpServer
+
 pytestmark = pytest.mark.system
 
 HOSTILE = "[red]x\x1b[31m\x07\n\u202eé日本.zip"
@@ -121,3 +123,14 @@ def test_interrupts_leave_a_whole_terminal(terminal: Open, tmp_path: Path) -> No
     assert told[-2].startswith("stopped; ")
     assert told[-2].endswith("the next start goes on (--fresh to start anew)")
     assert not any(line.startswith("── ") for line in told)
+
+
+def test_a_transfer_shows_a_bar_and_harmless_names(terminal: Open, http_server: HttpServer, tmp_path: Path) -> None:
+    """What is on its way, how much, how fast; the path of the copy stands alone at the end."""
+    name = HOSTILE.replace("/", "")
+    (http_server.files / name).write_bytes(b"x" * 5_000_000)
+    opened = terminal((100, 30), f"stage {shlex.quote(http_server.url(name))} --to out")
+    shown = opened.wait_for("5.0/5.0 MB", "exit 0")
+
+    assert any(line.startswith("%5Bred%5Dx") for line in shown)
+    assert any(str(tmp_path / "out") in line for line in shown)

@@ -122,6 +122,13 @@ def test_only_objects_are_removed_from_afar(servers: Path, machine: Callable[...
     machine().remove("s3://store/in")
     assert not (servers / "store/in").exists()
 
+    for name in ("p/a", "p/d/b", "q"):
+        put(servers, f"store/in/{name}")
+    with pytest.raises(StagingError, match=r"below a prefix; set recursive"):
+        machine().remove("s3://store/in/p/")
+    machine().remove("s3://store/in/p/", recursive=True)
+    assert [path.name for path in (servers / "store/in").rglob("*") if path.is_file()] == ["q"]
+
     with pytest.raises(StagingError, match=r'"ccnode": {"stat"'):
         machine().remove("ssh://far/d/a.nc")
     with pytest.raises(StagingError, match="web server"):

@@ -124,6 +124,7 @@ def test_lists_go_item_by_item_and_nulls_stay(send: Send, servers: Path, out: Pa
     url = "s3://store/out/"
     assert found == {"a": [f"{url}one", None, f"{url}two", [f"{url}one", None]]}
     assert sorted(path.name for path in (servers / "store/out").iterdir()) == ["one", "two"]
+    assert FolderTransfer.asked[f"put {url}one"] == 1
     assert send({"a": []}, Upload("a", url)) == {"a": []}
 
 

@@ -18,7 +18,7 @@ ccmodule = {
     "provides": [],
     "inputs": {
         "src": "File, directory, link or s3:// URL, or a list of them; a link is removed, not what it points to",
-        "recursive": "Remove directories with what is in them (default false)",
+        "recursive": "Remove directories, and S3 prefixes (s3://…/), with what is in them (default false)",
         "extension": "Also remove what has this (or these) appended to its name, where it exists: .xml",
         "ignoreerrors": "What cannot be removed is listed and the task succeeds (default true)",
         "remove_unzipped": "Also remove the directory that CryoCloud unpacked the file into (default false)",
@@ -59,7 +59,8 @@ def process_task(
 
     def act(source: str) -> None:
         if URL.match(source):
-            _remove_remote(worker, source, deleted)
+            worker.files.remove(source, recursive=flags["recursive"])
+            deleted.append(source)
         else:
             _remove_local(worker, source, extensions, flags, deleted)
 
@@ -91,8 +92,3 @@ def _remove_path(path: str, *, recursive: bool) -> None:
         os.rmdir(path)
     except OSError as error:
         raise OSError(f"remove: {path!r} is a directory that is not empty; set recursive ({error.strerror})") from error
-
-
-def _remove_remote(worker: Worker, url: str, deleted: list[str]) -> None:
-    worker.files.remove(url)
-    deleted.append(url)

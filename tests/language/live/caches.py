@@ -51,6 +51,27 @@ CASES = (
         starts=("A", "S", "B", "Then"),
     ),
     _two("its file is gone", "os.unlink(args['src'])", ', "files": ["dst"]', starts=("A", "S", "B", "Then")),
+    _two(
+        "it was sent, and is not sent again",
+        "open(args['src'].removeprefix('file://'), 'w').write('not the result')",
+        '}, "post": {"output": "dst", "target": "file://$HERE/out/", "basename": true',
+        starts=("A", "S", "Then"),
+        args={"Then": {"x": "file://$HERE/out/s.made", "y": 0}},
+        exists={"$HERE/out/s.made": True},
+    ),
+    _two(
+        "it was sent to where it is still there",
+        "pass",
+        ', "files": ["dst"]}, "post": {"output": "dst", "target": "file://$HERE/out/", "basename": true',
+        starts=("A", "S", "Then"),
+        args={"Then": {"x": "file://$HERE/out/s.made", "y": 0}},
+    ),
+    _two(
+        "it was sent to where it is gone",
+        "os.unlink(args['src'].removeprefix('file://'))",
+        ', "files": ["dst"]}, "post": {"output": "dst", "target": "file://$HERE/out/", "basename": true',
+        starts=("A", "S", "B", "Then"),
+    ),
     _two("nobody asked for its file", "os.unlink(args['src'])", starts=("A", "S", "Then")),
     _two("who only looks keeps nothing", "pass", ', "lookup": true', starts=("A", "S", "B", "Then")),
     Case(

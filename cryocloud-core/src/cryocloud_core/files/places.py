@@ -13,6 +13,7 @@ from cryocloud_core.errors import ResolutionError
 from cryocloud_core.sdk.url import Url, scheme_of
 
 _THIS_MACHINE = ("", "localhost")
+_WITH_DIRECTORIES = ("", "file", "ssh")
 
 
 def place_of(value: Any) -> Path | Url:
@@ -45,6 +46,15 @@ def local_path(value: Any) -> Path:
     if isinstance(place, Url):
         raise ResolutionError(f"must be a path on this machine, {place.scheme}:// is not", subject=value)
     return place
+
+
+def address_of(path: Path, target: str) -> str:
+    """Return the text under which what is put at `target` can be found again.
+
+    Where there are no directories, a name that ends in `/` means everything below it.
+    """
+    has_directories = scheme_of(target) in _WITH_DIRECTORIES
+    return target if has_directories or target.endswith("/") or not path.is_dir() else f"{target}/"
 
 
 def _path(path: str, value: str) -> Path:

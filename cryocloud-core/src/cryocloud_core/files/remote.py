@@ -97,8 +97,11 @@ class Remote:
             raise transfer.cannot(f"put {path.name}", url)
         self.layer.put(path, url)
 
-    def remove(self, url: Url) -> None:
-        """Remove a remote object, or an empty bucket. Raises StagingError for places that only their machine clears."""
+    def remove(self, url: Url, *, recursive: bool = False) -> None:
+        """Remove an object, an empty bucket, or with `recursive` all objects below a prefix, which ends in `/`.
+
+        Raises StagingError for places that only their machine clears, TransferError.
+        """
         if url.scheme == "ssh":
             raise StagingError(
                 "is a file on another machine, which only that machine removes",
@@ -107,7 +110,13 @@ class Remote:
             )
         if url.scheme in _WEB:
             raise StagingError("cannot be removed: a web server only hands out files", subject=str(url))
-        self.layer.remove(url)
+        if not url.path.endswith("/") or not url.path.strip("/").count("/"):
+            self.layer.remove(url)
+            return
+        if not recursive:
+            raise StagingError("is everything below a prefix", subject=str(url), remedy="set recursive")
+        for found in list(self.transfers.to(url).listing(url)):
+            self.layer.remove(Url.parse(found.url))
 
     def is_copy(self, path: Path) -> bool:
         """Return True for what we fetched to this machine, and for what was made of it."""

@@ -11,13 +11,13 @@ from typing import Any, Self
 
 from attrs import Factory, define, field
 
-from cryocloud_core.errors import ConfigError, StagingError
+from cryocloud_core.errors import ConfigError, StagingError, TaskError
 from cryocloud_core.files.archives import limits_from, unpack_into
 from cryocloud_core.files.copying import copy_whole
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.origins import Hosts, Origins, ThisMachine, refuse_copying
-from cryocloud_core.files.places import local_path, place_of
+from cryocloud_core.files.places import address_of, local_path, place_of
 from cryocloud_core.files.remote import Remote
 from cryocloud_core.files.tempdirs import DEFAULT_BASE
 from cryocloud_core.files.together import Together
@@ -100,7 +100,8 @@ class FileService:
 
     def put(self, path: str, target: str) -> str:
         """Copy a local file or directory to a path or URL and return where it is. Raises StagingError."""
-        source, place = existing(local_path(path)), place_of(target)
+        source = existing(local_path(path))
+        place = place_of(address_of(source, target))
         if isinstance(place, Url):
             self.remote.put(source, place)
             return str(place)
@@ -108,12 +109,22 @@ class FileService:
             return str(place)
         return str(copy_whole(source, place))
 
-    def remove(self, target: str) -> None:
-        """Remove a remote object. Raises StagingError for a local path and for schemes that cannot."""
+    def remove(self, target: str, *, recursive: bool = False) -> None:
+        """Remove a remote object, with `recursive` all below a prefix. Raises StagingError for what cannot be."""
         place = place_of(target)
         if isinstance(place, Path):
             raise StagingError("is a local path, not a remote object", subject=target, remedy="remove it as a file")
-        self.remote.remove(place)
+        self.remote.remove(place, recursive=recursive)
+
+    def size_elsewhere(self, url: str) -> int | None:
+        """Return the bytes of the file that a URL names, None for a directory and for what cannot be looked at."""
+        try:
+            place = place_of(url)
+            if isinstance(place, Path):
+                return place.stat().st_size if place.is_file() else None
+            return self.remote.layer.stat(place).size_bytes
+        except (TaskError, OSError):
+            return None
 
     def is_ours(self, path: str) -> bool:
         """Return True for what CryoCloud itself wrote: `.cc-*`, unpacked archives."""

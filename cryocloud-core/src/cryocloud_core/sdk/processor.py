@@ -72,8 +72,11 @@ class Files(Protocol):
         """Copy a local file or directory to a path or URL and return where it is. Raises StagingError."""
         ...
 
-    def remove(self, target: str) -> None:
-        """Remove a remote object. Raises StagingError for schemes that cannot."""
+    def remove(self, target: str, *, recursive: bool = False) -> None:
+        """Remove a remote object, or with `recursive` every object below a URL that ends in `/`.
+
+        Raises StagingError for schemes that cannot.
+        """
         ...
 
     def is_ours(self, path: str) -> bool:

@@ -14,15 +14,11 @@ from typing import Any
 from attrs import define, field, frozen
 
 from cryocloud_core.errors import CryoCloudError, ResolutionError, StagingError, TaskError
-from cryocloud_core.files.places import local_path, place_of
+from cryocloud_core.files.places import address_of, local_path, place_of
 from cryocloud_core.files.service import FileService, existing
 from cryocloud_core.files.shapes import filled, leaves
 from cryocloud_core.files.tempdirs import remove_tree
-from cryocloud_core.sdk.url import scheme_of
 from cryocloud_core.task import Upload
-
-#: schemes whose places have directories of their own; elsewhere a name that ends in `/` means what lies below it
-_WITH_DIRECTORIES = ("", "file", "ssh")
 
 
 class PostError(TaskError):
@@ -80,8 +76,7 @@ class Post:
             target = upload.target + (path.name if upload.basename else leaf[1:].rstrip("/"))
             if not target.removeprefix(upload.target):
                 raise ResolutionError("the root directory is not sent anywhere", subject=leaf)
-            if path.is_dir() and scheme_of(target) not in _WITH_DIRECTORIES:
-                target += "/"
+            target = address_of(path, target)
             other = self._bound.setdefault(target, path)
             if other != path:
                 raise ResolutionError(
@@ -92,7 +87,8 @@ class Post:
 
     def _send(self, output: str, parcels: list[Parcel]) -> list[str]:
         try:
-            self.files.together.each(lambda each: self.files.put(str(each.path), each.target), parcels)
+            once = list({each.target: each for each in parcels}.values())
+            self.files.together.each(lambda each: self.files.put(str(each.path), each.target), once)
         except CryoCloudError as error:
             raise PostError(output, error) from error
         return [each.target for each in parcels]

@@ -109,9 +109,9 @@ class Runner:
 
     def _outcome(self, current: Current, worker: TaskWorker) -> Outcome:
         task = current.task
-        if task.reuse is not None and still_there(task.reuse):
-            return Succeeded(task.reuse.outputs, cached=True, maker=task.reuse.maker)
         try:
+            if task.reuse is not None and still_there(task.reuse, self._files.size_elsewhere):
+                return Succeeded(task.reuse.outputs, cached=True, maker=task.reuse.maker)
             ready = self._taken(task.code)
             args = self._staged(task)
         except DeclinedError as error:
@@ -176,8 +176,9 @@ class Runner:
                 return Cancelled("told to stop while its files were uploaded")
             except PostError as error:
                 return Failed(str(error), outputs, permanent=error.permanent)
-        sizes = {} if task.reuse is None else measured(outputs, task.reuse.files)
-        return Succeeded(outputs, sizes=sizes)
+        if task.reuse is None:
+            return Succeeded(outputs)
+        return Succeeded(outputs, sizes=measured(outputs, task.reuse.files, self._files.size_elsewhere))
 
     def _failed(self, error: BaseException) -> Failed:
         """Tell the traceback to the log and return the task's end."""
