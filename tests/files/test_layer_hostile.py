@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections import deque
-from pathlib import Path
 
 import pytest
 from hypothesis import event, given, settings
@@ -13,7 +11,7 @@ from hypothesis import strategies as st
 
 from cryocloud_core.errors import CryoCloudError
 from cryocloud_core.files import part
-from tests.files.hostile import FailingDisk, Killed, Mischief, World, layer_of, place
+from tests.files.hostile import FailingDisk, Killed, Mischief, World, layer_of, place, quick_folder
 
 SIZES = st.sampled_from([0, 1, 999, 1000, 1001, 15_000, 16_000, 40_000])
 #: what can be noticed only by a checksum
@@ -49,7 +47,7 @@ def sensible(world: World, wanted: list[Mischief]) -> deque[Mischief]:
     return deque(Mischief(m.kind, m.at, abs(m.number) if m.kind in ("changed", "busy") else m.number) for m in kept)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(
     size=SIZES,
     wanted=mischiefs(),
@@ -64,13 +62,13 @@ def test_a_target_holds_one_whole_version_or_what_it_held(
     world = World(tells_size=tells[0], tells_validator=tells[1], tells_checksum=tells[2], heeds_validator=tells[3])
     world.place("/f", os.urandom(size))
     world.mischief = sensible(world, wanted)
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder, "out", "f")
+    with quick_folder() as folder:
+        target = folder / "out" / "f"
         if old:
             target.parent.mkdir()
             target.write_bytes(b"old")
         try:
-            layer_of(world, Path(folder, "temp"), FailingDisk(dies)).fetch(place("/f"), target)
+            layer_of(world, folder / "temp", FailingDisk(dies)).fetch(place("/f"), target)
             outcome = "fetched"
         except (CryoCloudError, Killed) as error:
             outcome = type(error).__name__
@@ -80,7 +78,7 @@ def test_a_target_holds_one_whole_version_or_what_it_held(
         assert whole or (outcome != "fetched" and found == (b"old" if old else None)), outcome
 
         world.mischief.clear()
-        layer_of(world, Path(folder, "temp")).fetch(place("/f"), target)
+        layer_of(world, folder / "temp").fetch(place("/f"), target)
         assert target.read_bytes() == world.contents["/f"]
         assert [path.name for path in target.parent.iterdir()] == ["f"]
-    world.thaw.set()
+        world.thaw.set()
