@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -163,3 +166,47 @@ def test_closing_ends_what_is_read(make: Make, ssh_mortal: SshServer) -> None:
         taken(incoming)
     assert caught.value.repeat
     wait_until_dead(ssh_mortal.sessions())
+
+
+@contextmanager
+def slow_line(port: int, bytes_s: int) -> Iterator[int]:
+    """Give the port of a line to another port that carries so much a second, each way."""
+    ends: list[socket.socket] = []
+
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(bytes_s // 50):
+                target.sendall(piece)
+                time.sleep(len(piece) / bytes_s)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                near = listening.accept()[0]
+                far = socket.create_connection(("127.0.0.1", port))
+                ends.extend((near, far))
+                for source, target in ((near, far), (far, near)):
+                    threading.Thread(target=carry, args=(source, target), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+        for end in ends:
+            end.close()
+    thread.join()
+
+
+def test_a_slow_line_is_not_a_frozen_server(make: Make, ssh_mortal: SshServer, source: Callable[..., Outgoing]) -> None:
+    """What takes longer than the time-out as a whole goes through, as long as something is answered within it."""
+    content = pattern(1 << 20)
+    with slow_line(ssh_mortal.port, 400_000) as port:
+        settings = ssh_mortal.config(timeout=1.2, host_keys="ignore")
+        transfer = make(SshTransfer, {f"127_0_0_1:{port}": next(iter(settings.values()))})
+        url = Url.parse(f"ssh://127.0.0.1:{port}{ssh_mortal.files}/a")
+        began = time.monotonic()
+        transfer.put(source(content), url)
+        assert time.monotonic() - began > 2
+        assert taken(transfer.read(url)) == content
+        transfer.close()

@@ -7,6 +7,7 @@ connection that did not answer in time is dropped, so that the next call does no
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -45,6 +46,7 @@ class Connection:
     settings: SshSettings
     digests: Digests
     _is_broken: bool = False
+    _heard_at: float = 0.0
     _aside: set[asyncio.Task[None]] = field(factory=set)
 
     @property
@@ -63,16 +65,28 @@ class Connection:
             self.drop()
 
     async def answer(self, work: Awaitable[T], extra_s: float = 0.0) -> T:
-        """Return what a request gives, within the server's time. Raises TimeoutError and whatever asyncssh raises.
+        """Return what a request gives. Raises TimeoutError and whatever asyncssh raises.
 
-        `extra_s` is what this request may take beyond that of others.
+        TimeoutError comes after the server's time without any answer, to this or another request: on a slow line one
+        may have to wait for many. `extra_s` is what this request may take beyond that.
         """
+        asking, began = asyncio.ensure_future(work), time.monotonic()
         try:
-            async with asyncio.timeout(self.settings.timeout_s + extra_s):
-                return await work
+            while not asking.done():
+                until = max(began, self._heard_at) + self.settings.timeout_s + extra_s
+                await self._wait(asking, until - time.monotonic())
+            self._heard_at = time.monotonic()
+            return asking.result()
         except (OSError, asyncssh.Error) as error:
             self.saw(error)
             raise
+        finally:
+            asking.cancel()
+
+    async def _wait(self, asking: asyncio.Future[T], seconds: float) -> None:
+        if seconds <= 0:
+            raise TimeoutError
+        await asyncio.wait((asking,), timeout=seconds)
 
     def aside(self, work: Callable[[], Coroutine[Any, Any, object]]) -> None:
         """Do something whose failure harms nobody, without waiting for it."""

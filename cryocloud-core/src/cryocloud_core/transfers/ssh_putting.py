@@ -27,8 +27,9 @@ from cryocloud_core.transfers.ssh_errors import RAISED, disk_full
 from cryocloud_core.transfers.ssh_reading import AS_IT_IS, PRIVATE, path_of
 
 T = TypeVar("T")
-#: what is read here at a time, and what goes in one request
-BLOCK, PIECE = 1 << 20, 255 * 1024
+BLOCK = 1 << 20
+#: what goes in one request: on a slow line the answers to larger ones would be too far apart to tell it from a dead one
+PIECE = 64 * 1024
 #: blocks on their way at a time
 BLOCKS = 4
 #: a disk that is slower than this, bytes a second, is taken for one that hangs
@@ -61,7 +62,7 @@ class Draft:
         """Write a block and return its size."""
         size = min(len(data), PIECE, self.connection.sftp.limits.max_write_len)
         pieces = [(data[begin : begin + size], at + begin) for begin in range(0, len(data), size)]
-        await self.connection.answer(asyncio.gather(*(self.file.write(*piece) for piece in pieces)))
+        await asyncio.gather(*(self.connection.answer(self.file.write(*piece)) for piece in pieces))
         return len(data)
 
     async def finish(self) -> None:
