@@ -66,6 +66,17 @@ point, `root` for `/`; of two with the same last part the first by path has the 
 
 {_table(MACHINE)}
 
+{_metrics_section()}"""
+
+
+def _table(rows: Mapping[str, str], front: str = "") -> str:
+    return "\n".join(
+        ["| parameter | value |", "|---|---|", *(f"| `{front}{name}` | {told} |" for name, told in rows.items())]
+    )
+
+
+def _metrics_section() -> str:
+    return f"""\
 ## Metrics
 
 `cryocloud run --metrics-port PORT` serves them at `http://127.0.0.1:PORT/metrics` in the text format of Prometheus.
@@ -74,12 +85,6 @@ point, `root` for `/`; of two with the same last part the first by path has the 
 |---|---|---|
 {_metrics()}
 """
-
-
-def _table(rows: Mapping[str, str], front: str = "") -> str:
-    return "\n".join(
-        ["| parameter | value |", "|---|---|", *(f"| `{front}{name}` | {told} |" for name, told in rows.items())]
-    )
 
 
 def _metrics() -> str:
