@@ -34,9 +34,9 @@ A head publishes what it and its workers are in as *parameters* of *channels*: `
 `geocode.pending` of the channel `Wind`. `cryocloud status` shows them, restrictions read them, `--metrics-port` serves
 them. A value is stored when it changes, at most twice a second, in `status.db` of the state directory; every change is
 kept until the file is full (64 MiB; the one before is kept too), so that `cryocloud status --series` has a past.
-A restriction on a counter of its own head reads it as it is at that moment. Two things differ then from what is shown: a
-task that was handed to a worker and has not begun counts as `processing` already, and a task that only this restriction
-holds back does not count as `pending`.
+A restriction on a counter of its own head reads it as it is at that moment. Two things differ then from what is shown:
+a task that was handed to a worker and has not begun counts as `processing` already, and a task that only this
+restriction holds back does not count as `pending`.
 
 `cryocloud status CHANNEL:PARAMETER=VALUE` sets a value of your own, which restrictions can read; what a head publishes
 itself it sets right again. Secrets are covered (•••) where modules publish them.
