@@ -138,7 +138,7 @@ class RegionDriver(Driver):
         self.flow.when(WorkflowReplaced(1, self.flow.at, f"v{self._versions}"))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases(), st.randoms(use_true_random=False))
 def test_a_replay_with_checkpoints_comes_to_the_state_of_one_without_at_every_point(
     case: Case, chance: random.Random

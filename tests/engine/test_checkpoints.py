@@ -10,7 +10,7 @@ from attrs import evolve
 
 from cryocloud_core.engine.checkpoints import Checkpoint, walked
 from cryocloud_core.engine.commands import KeepCheckpoint
-from cryocloud_core.engine.events import Met, WorkflowReplaced
+from cryocloud_core.engine.events import Lent, Met, WorkflowReplaced
 from cryocloud_core.errors import CryoCloudError
 from cryocloud_core.graph.refs import Argument, Literal
 from cryocloud_core.graph.workflow import Node, NodeKind, Placement, Retry, Workflow
@@ -198,12 +198,16 @@ def test_a_deferred_region_has_a_checkpoint() -> None:
 def test_a_region_in_which_pebbles_met_is_walked() -> None:
     """What a partner brought is the pebble's."""
     args = {"msgid": Argument(Literal("m"))}
-    flow = Flow(node("In"), split("W", "In"), evolve(node("C", "W", args=args), module="communicate"))
+    meeting = evolve(node("C", "W", args=args), module="communicate")
+    flow = Flow(node("In"), split("W", "In"), meeting, node("M", "C", merge=True), node("Z", "M"))
     flow.arrive(values={"files": [0]})
     flow.end("W")
-    flow.when(Met(1, flow.at, "1.0/C/1", goes_on=True))
+    flow.when(Met(1, flow.at, "1.0/C/1", goes_on=True, values={"W": Lent("success", {"x": "theirs"})}))
+    flow.end("M")
 
+    assert flow.open_tasks() == ["1/Z/1"]
     assert kept(flow) == []
+    flow.replayed()
 
 
 @pytest.mark.parametrize("why", ["cancelled", "dropped"])

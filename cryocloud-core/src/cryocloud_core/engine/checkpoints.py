@@ -74,9 +74,9 @@ class Checkpoint:
         return sum(stop - start for start, stop in self.gaps())
 
     def holds(self, task: str) -> bool:
-        """Return True for the id of a task in one of the region's parts."""
+        """Return True for the id of a task of one of the region's nodes; while it is open these are its parts'."""
         name = TaskId.parse(task)
-        return name.part is not None and name.firing == self.firing and name.node in self.nodes
+        return name.firing == self.firing and name.node in self.nodes
 
     def gaps(self) -> Iterator[tuple[int, int]]:
         """Yield the ranges of events that are not walked."""
@@ -97,7 +97,7 @@ def walked(checkpoints: Iterable[Checkpoint], count: int) -> Iterator[range]:
     for start, stop in sorted(gap for checkpoint in checkpoints for gap in checkpoint.gaps()):
         if first < start:
             yield range(first, min(start, count))
-        first = max(first, stop)
+        first = stop
     if first < count:
         yield range(first, count)
 

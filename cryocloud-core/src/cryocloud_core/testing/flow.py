@@ -191,9 +191,10 @@ class Flow:
         again = [command for event in self.events for command in engine.apply(event, self.context)]
         assert again == self.commands
         assert engine.owed() == self.engine.owed()
-        recalled = self.recalled()
-        assert recalled.owed() == engine.owed()
-        assert depict(recalled) == depict(engine)
+        if any(isinstance(command, KeepCheckpoint) for command in again):
+            recalled = self.recalled()
+            assert recalled.owed() == engine.owed()
+            assert depict(recalled) == depict(engine)
         return engine
 
     def recalled(self) -> Engine:
