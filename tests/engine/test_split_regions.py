@@ -11,7 +11,7 @@ from cryocloud_core.engine.events import WorkflowReplaced
 from cryocloud_core.engine.splits import WINDOW
 from cryocloud_core.graph.refs import Argument, OutputRef
 from cryocloud_core.graph.workflow import Node, NodeKind, Retry, Workflow
-from cryocloud_core.task import Failed, Succeeded
+from cryocloud_core.task import Cancelled, Failed, Succeeded
 from cryocloud_core.testing.flow import ALWAYS, Flow, node, ref, split, tempdir
 
 
@@ -254,3 +254,34 @@ def test_a_deferred_split_folds_its_values_too() -> None:
         flow.end(f"1.{part}/W/1", Succeeded({"x": part}))
 
     assert flow.args("Z") == {"x": [0, 1]}
+
+
+@pytest.mark.parametrize("merged", [True, False])
+def test_a_deferred_split_opens_its_parts_a_window_at_a_time(merged: bool) -> None:
+    """All of its nodes run late; each part that has settled starts the next."""
+    more = (node("M", "W", merge=True),) if merged else (node("N", "W"),)
+    flow = Flow(node("In"), split("W", "In", deferred=True), *more)
+    flow.arrive(values={"files": list(range(WINDOW + 2))})
+    assert len(flow.open_tasks()) == WINDOW
+    flow.end("1.0/W/1")
+    assert len(flow.open_tasks()) == WINDOW
+    flow.end(f"1.0/{more[0].name}/1")
+    assert flow.open_tasks()[-1] == f"1.{WINDOW}/W/1"
+    while flow.open_tasks():
+        flow.end(flow.open_tasks()[0])
+
+    assert flow.result() == "success"
+    assert flow.states()[f"{more[0].name}.{WINDOW + 1}"] == "success"
+
+
+def test_a_failed_part_of_a_deferred_split_calls_the_others_off() -> None:
+    """As in the main phase; what is not opened yet stays so."""
+    flow = Flow(node("In"), split("W", "In", deferred=True), node("M", "W", merge=True), node("Z", "M", run_on=ALWAYS))
+    flow.arrive(values={"files": ["a", "b", "c"]})
+    flow.fail("1.1/W/1", "disk full")
+    for part in (0, 2):
+        flow.end(f"1.{part}/W/1", Cancelled())
+    flow.end("Z")
+
+    assert {flow.states()[f"W.{part}"] for part in (0, 2)} == {"cancelled"}
+    assert flow.result() == "success"

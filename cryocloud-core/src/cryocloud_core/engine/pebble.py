@@ -48,7 +48,7 @@ class Scope:
     cause: NodeRun | None = None
     part: int | None = None
     region: Region | None = None
-    #: of a part: its runs that have not settled; `open` counts those of the main phase
+    #: of a part: its runs that have not settled; `open` counts those of its split's phase
     left: int = 0
     open: int = 0
     runs: dict[str, NodeRun] = field(factory=dict)

@@ -74,7 +74,7 @@ def settled(moves: Moves, run: NodeRun, late: bool) -> None:
     scope.left -= 1
     region.ending -= run.ending
     run.ending = False
-    if not late:
+    if not late or _is_deferred(moves, region):
         scope.open -= 1
         region.active -= scope.open == 0
     if scope.left == 0:
@@ -111,6 +111,11 @@ def may_fire(handler: str, run: NodeRun) -> bool:
     return True
 
 
+def _is_deferred(moves: Moves, region: Region) -> bool:
+    """True when the split itself runs in the deferred phase, and so all of its parts."""
+    return region.plan.split in moves.pebble.plan.late
+
+
 def _outer(region: Region) -> list[NodeRun]:
     return [region.outer.scope.runs[node.name] for node in region.plan.nodes]
 
@@ -138,6 +143,8 @@ def _open_part(moves: Moves, region: Region) -> None:
     scope = Scope(outer.scope, outer.scope.firing, None, part, region)
     region.live[part] = scope
     moves.open(scope, region.plan.nodes)
+    if _is_deferred(moves, region):
+        scope.open = scope.left
     region.active += scope.open > 0
     region.unmerged += region.plan.merge is not None
     start_part(moves, scope.runs[region.plan.split])
@@ -161,7 +168,7 @@ def _stop(moves: Moves, region: Region, failed: Scope) -> None:
     region.stopping = True
     for scope in [each for each in region.live.values() if each is not failed]:
         for run in scope.runs.values():
-            if not moves.pebble.is_late(run):
+            if not moves.pebble.is_late(run) or _is_deferred(moves, region):
                 moves.cancel(run, "another part failed")
 
 

@@ -115,7 +115,7 @@ class Region:
     columns: dict[str, Column]
     live: dict[int, Scope] = field(factory=dict)
     opened: int = 0
-    #: parts that have unsettled runs of the main phase
+    #: parts that have unsettled runs of the split's phase
     active: int = 0
     #: opened parts whose merge node has not settled
     unmerged: int = 0
