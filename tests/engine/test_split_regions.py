@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from cryocloud_core.engine.commands import CancelTask
 from cryocloud_core.engine.events import WorkflowReplaced
 from cryocloud_core.engine.splits import WINDOW
 from cryocloud_core.graph.refs import Argument, OutputRef
@@ -278,7 +279,8 @@ def test_a_failed_part_of_a_deferred_split_calls_the_others_off() -> None:
     """As in the main phase; what is not opened yet stays so."""
     flow = Flow(node("In"), split("W", "In", deferred=True), node("M", "W", merge=True), node("Z", "M", run_on=ALWAYS))
     flow.arrive(values={"files": ["a", "b", "c"]})
-    flow.fail("1.1/W/1", "disk full")
+    told = [command.task for command in flow.fail("1.1/W/1", "disk full") if isinstance(command, CancelTask)]
+    assert told == ["1.0/W/1", "1.2/W/1"]
     for part in (0, 2):
         flow.end(f"1.{part}/W/1", Cancelled())
     flow.end("Z")
