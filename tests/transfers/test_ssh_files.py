@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -220,6 +222,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
+def open_files(server: SshServer, folder: Path) -> list[str]:
+    """Return what the server's processes have open below a directory."""
+    links = (link for each in server.sessions() for link in Path(f"/proc/{each.pid}/fd").iterdir())
+    found = []
+    for link in links:
+        with suppress(FileNotFoundError):
+            found.append(str(link.readlink()))
+    return [path for path in found if path.startswith(str(folder))]
+
+
 def test_a_full_disk_is_told(
     ssh: Transfer, ssh_server: SshServer, small_disk: Path, source: Callable[..., Outgoing]
 ) -> None:
@@ -230,6 +242,10 @@ def test_a_full_disk_is_told(
         ssh.put(source(pattern(8 << 20)), Url.parse(ssh_server.url(small_disk / "a")))
     assert entries(small_disk) == ["a"]
     assert (small_disk / "a").read_bytes() == b"old"
+    deadline = time.monotonic() + 10
+    while open_files(ssh_server, small_disk):
+        assert time.monotonic() < deadline, "a draft that is given up is closed, or its disk stays full"
+        time.sleep(0.02)
 
 
 def begun(ssh: Transfer, ssh_server: SshServer, path: Path) -> Incoming:
