@@ -104,6 +104,9 @@ def test_progress_is_taken_as_it_makes_sense() -> None:
         seen.append(counters.task_views()[0].progress)
     assert seen == [40.0, 100.0, 0.0, 0.0, 0.0, 0.0]
     assert counters.task_views()[0].state == "at None"
+    for moved, shown in ((30.5, 30.5), ("x", 0.0), (None, 0.0)):
+        counters.status("1/N1/1", {"transfer.percent": moved})
+        assert counters.task_views()[0].progress == shown
     counters.ended(task())
     counters.status("1/N1/1", {"progress": 5})
     assert counters.task_views() == ()

@@ -51,6 +51,13 @@ class Active:
     began_at: float
     progress: float | None = None
     state: str = "Processing"
+    #: how much of its files is here or there, while they are moved
+    moved: float | None = None
+
+    @property
+    def shown(self) -> float | None:
+        """How far it is, 0 to 100: its files while they are moved, else what its module says."""
+        return self.progress if self.moved is None else self.moved
 
 
 class Counters:
@@ -132,9 +139,11 @@ class Counters:
         active = self.active.get(task)
         if active is None:
             return
-        progress = values.get("progress")
-        if isinstance(progress, int | float) and not isinstance(progress, bool):
-            active.progress = min(100.0, max(0.0, float(progress)))
+        progress = _percent(values.get("progress"))
+        if progress is not None:
+            active.progress = progress
+        if "transfer.percent" in values:
+            active.moved = _percent(values["transfer.percent"])
         if "state" in values:
             active.state = str(values["state"])
 
@@ -159,7 +168,7 @@ class Counters:
         running = list(self.active.values())
         running.sort(key=lambda active: active.began_at)
         return tuple(
-            TaskView(a.task.id, a.task.node, a.task.pebble, a.worker, a.began_at, a.progress, a.state) for a in running
+            TaskView(a.task.id, a.task.node, a.task.pebble, a.worker, a.began_at, a.shown, a.state) for a in running
         )
 
     def _tick(self) -> None:
@@ -168,3 +177,9 @@ class Counters:
             self._ends[-1][1] += 1
         else:
             self._ends.append([now, 1])
+
+
+def _percent(value: Any) -> float | None:
+    """Return a number kept between 0 and 100, None for anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return min(100.0, max(0.0, float(value))) if is_number else None
