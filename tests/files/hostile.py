@@ -82,6 +82,8 @@ class World:
     media_type: str = ""
     #: whether ranged reads look at the version they were asked for
     heeds_validator: bool = True
+    #: whether another version than asked for is refused, or answered from its start
+    refuses_others: bool = False
     sent: int = 0
     reads: list[tuple[str, int, int | None]] = field(factory=list)
     puts: list[str] = field(factory=list)
@@ -157,7 +159,7 @@ class Memory(Transfer):
             world.place(url.path, os.urandom(int(mischief.number)))
         told = world.told(url)
         if world.heeds_validator and validator is not None and told.validator != validator:
-            if mischief.at % 2:
+            if world.refuses_others or mischief.at % 2:
                 raise RemoteFileChanged("is another one", subject=str(url))
             start, stop = 0, None
         if mischief.kind == "ignored":

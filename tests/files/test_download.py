@@ -94,12 +94,13 @@ def test_a_changed_file_is_noticed_though_the_other_side_looks_at_no_validator(w
 
 
 @pytest.mark.parametrize("streams", [1, 3])
-@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("refuses", [False, True])
 def test_a_file_that_changes_meanwhile_comes_in_its_new_version(
-    world: World, tmp_path: Path, streams: int, at: int
+    world: World, tmp_path: Path, streams: int, refuses: bool
 ) -> None:
     """Whether the other side refuses the old one or answers with the new one from its start."""
-    world.mischief = deque([Mischief("cut", 20_000), Mischief("changed", at, 150_000)])
+    world.refuses_others = refuses
+    world.mischief = deque([Mischief("cut", 20_000), Mischief("changed", 0, 150_000)])
     layer_of(world, tmp_path / "temp", streams=streams).fetch(place("/f"), tmp_path / "f")
 
     assert (tmp_path / "f").read_bytes() == world.contents["/f"] != DATA

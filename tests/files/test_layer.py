@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cryocloud_core.errors import RemoteFileMissing
+from cryocloud_core.errors import RemoteFileMissing, TransferError
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
@@ -104,6 +104,13 @@ def test_a_missing_file_is_an_error_and_leaves_nothing(layer: Layer, tmp_path: P
         layer.fetch(url("none"), tmp_path / "none")
 
     assert not (tmp_path / "none").exists()
+
+
+def test_a_directory_is_not_fetched_as_a_file(layer: Layer, store: Path, tmp_path: Path) -> None:
+    """Who asks for a file and names a directory is told how to get it."""
+    (store / "d").mkdir()
+    with pytest.raises(TransferError, match="dir://store/d: is a directory; end the URL in /"):
+        layer.fetch(url("d"), tmp_path / "d")
 
 
 def test_a_tree_appears_with_all_its_files(layer: Layer, store: Path, tmp_path: Path) -> None:

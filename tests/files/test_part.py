@@ -84,6 +84,16 @@ def test_a_sidecar_that_does_not_fit_is_not_believed(begun: Path, damage: str) -
     part.close()
 
 
+def test_a_sidecar_without_its_part_is_taken_away_before_the_first_byte(begun: Path) -> None:
+    """A new file may get the number of the old one, and the process die before it notes anything."""
+    (begun / ".cc-x.part").unlink()
+    part = opened(begun)
+    part.begin(RemoteFile(URL, 3, "v1"))
+
+    assert not sidecar_of(part.path).exists()
+    part.close()
+
+
 def test_flushed_bytes_outlive_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After another start of the machine only what was flushed before its note counts."""
     monkeypatch.setattr(parts, "FLUSH_BYTES", 1024 * 1024)
