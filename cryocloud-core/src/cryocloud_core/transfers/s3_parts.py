@@ -56,8 +56,9 @@ class Parts:
         """Send the file. Raises RemoteFileMissing without its bucket, TransferError and what `moved` raises."""
         sending = self.sending
         self._end_the_dead()
-        created = sending.answer(sending.start("create_multipart_upload", Metadata=sending.metadata))
-        self._upload = str(created["UploadId"])
+        # Not to be stopped in the middle: an upload whose name we do not hear is one that we cannot abort.
+        asked = {"Key": sending.place.key, "Metadata": sending.metadata}
+        self._upload = str(sending.client.call(sending.place, "create_multipart_upload", **asked)["UploadId"])
         note: Note | None = None
         is_over = False
         try:
