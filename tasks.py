@@ -215,10 +215,12 @@ def simulate(_: Context, pebbles: int = 100_000, seed: int = 0) -> None:
     run(tool("python"), "-m", "cryocloud_core.testing.simulation.campaigns", *flags)
 
 
-@task(help={"cases": "how many", "seed": "of the first case"})
-def hostile(_: Context, cases: int = 1000, seed: int = 0) -> None:
+@task(help={"cases": "how many", "seed": "of the first case", "lines": "cases of each server behind a breaking line"})
+def hostile(_: Context, cases: int = 1000, seed: int = 0, lines: int = 25) -> None:
     """Fetch from servers that cut, lie, change, freeze and send rubbish, and prove that no wrong file gets its name."""
     run(tool("python"), "-m", "tests.hostile.run_hostile", "--cases", str(cases), "--seed", str(seed))
+    os.environ["CRYOCLOUD_HOSTILE_LINES"] = str(lines)
+    run(tool("python"), "-m", "pytest", "tests/hostile/test_broken_lines.py")
 
 
 @task(help={"count": "how many changes", "seed": "of the sample; -1 draws one"})
