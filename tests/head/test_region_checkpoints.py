@@ -18,7 +18,7 @@ from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import TaskEnded
 from cryocloud_core.graph.refs import Argument, OutputRef
 from cryocloud_core.graph.workflow import Workflow
-from cryocloud_core.head import checkpoints
+from cryocloud_core.head import checkpoints, recovery
 from cryocloud_core.head.checkpoints import WORTH
 from cryocloud_core.head.head import Head
 from cryocloud_core.head.retelling import retell
@@ -229,6 +229,19 @@ def test_checkpoints_leave_with_their_pebble(tmp_path: Path) -> None:
     assert again(tmp_path)[0] == 1
     assert rows(tmp_path, "SELECT state FROM pebbles ORDER BY pebble") == [("closed",), ("quarantined",)]
     assert rows(tmp_path, "SELECT * FROM checkpoints") == []
+
+
+def test_parts_of_an_open_region_know_that_they_may_have_been_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when what a walk notes of settled parts is dropped on its way."""
+    monkeypatch.setattr(recovery, "_MANY", 10)
+    stopped(tmp_path, flow(), at=("M",) * 16)
+    _, desk, _ = again(tmp_path)
+
+    seen = [(task.node, task.attempt) for task in desk.offered]
+    assert seen.count(("M", 2)) == PARTS
+    assert [attempt for name, attempt in seen if name in ("Z", "End")] == [1, 1]
 
 
 def test_a_newer_graph_goes_on_behind_a_checkpoint(tmp_path: Path, applied: list[str]) -> None:

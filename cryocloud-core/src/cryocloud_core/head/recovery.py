@@ -159,6 +159,10 @@ class _Replay:
             )
 
 
+#: notes of tasks that were started before those of settled nodes are dropped
+_MANY = 10_000
+
+
 @define
 class _Begun:
     """Which start of the head began what a module may see again; what has settled is dropped as it grows."""
@@ -166,7 +170,7 @@ class _Begun:
     engine: Engine
     pebble: int
     starts: dict[str, int] = field(factory=dict)
-    most: int = 10_000
+    most: int = field(factory=lambda: _MANY)
 
     def note(self, task: str, start: int) -> None:
         """Note a task that was started; the first attempt at a node counts."""
