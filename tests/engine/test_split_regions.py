@@ -287,3 +287,16 @@ def test_a_failed_part_of_a_deferred_split_calls_the_others_off() -> None:
 
     assert {flow.states()[f"W.{part}"] for part in (0, 2)} == {"cancelled"}
     assert flow.result() == "success"
+
+
+def test_a_pebble_that_is_given_up_still_runs_all_parts_of_its_deferred_split() -> None:
+    """They are what tidies up; a failure among them calls the others off as ever."""
+    flow = Flow(node("In"), split("W", "In", deferred=True, merge=True))
+    flow.arrive(values={"files": list(range(WINDOW + 2))})
+    flow.cancel()
+    flow.end("1.0/W/1")
+    assert flow.open_tasks()[-1] == f"1.{WINDOW}/W/1"
+    told = [command for command in flow.fail("1.1/W/1") if isinstance(command, CancelTask)]
+
+    assert len(told) == WINDOW - 1
+    assert flow.states()["W.0"] == "success"

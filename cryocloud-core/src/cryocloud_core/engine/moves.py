@@ -278,7 +278,7 @@ class Moves:
         pebble = self.pebble
         scopes = pebble.scopes()
         for scope in scopes:
-            if scope.region is not None:
+            if scope.region is not None and (late_too or not regions.is_deferred(self, scope.region)):
                 scope.region.stopping = True
         for run in [run for scope in scopes for run in scope.runs.values()]:
             if late_too or not pebble.is_late(run):

@@ -74,7 +74,7 @@ def settled(moves: Moves, run: NodeRun, late: bool) -> None:
     scope.left -= 1
     region.ending -= run.ending
     run.ending = False
-    if not late or _is_deferred(moves, region):
+    if not late or is_deferred(moves, region):
         scope.open -= 1
         region.active -= scope.open == 0
     if scope.left == 0:
@@ -111,7 +111,7 @@ def may_fire(handler: str, run: NodeRun) -> bool:
     return True
 
 
-def _is_deferred(moves: Moves, region: Region) -> bool:
+def is_deferred(moves: Moves, region: Region) -> bool:
     """True when the split itself runs in the deferred phase, and so all of its parts."""
     return region.plan.split in moves.pebble.plan.late
 
@@ -143,7 +143,7 @@ def _open_part(moves: Moves, region: Region) -> None:
     scope = Scope(outer.scope, outer.scope.firing, None, part, region)
     region.live[part] = scope
     moves.open(scope, region.plan.nodes)
-    if _is_deferred(moves, region):
+    if is_deferred(moves, region):
         scope.open = scope.left
     region.active += scope.open > 0
     region.unmerged += region.plan.merge is not None
@@ -168,7 +168,7 @@ def _stop(moves: Moves, region: Region, failed: Scope) -> None:
     region.stopping = True
     for scope in [each for each in region.live.values() if each is not failed]:
         for run in scope.runs.values():
-            if not moves.pebble.is_late(run) or _is_deferred(moves, region):
+            if not moves.pebble.is_late(run) or is_deferred(moves, region):
                 moves.cancel(run, "another part failed")
 
 
