@@ -343,7 +343,7 @@ def test_stop_suspends_like_a_first_sigterm_and_twice_is_once(tmp_path: Path) ->
         assert (await asked(tmp_path, "explain", pebble=1))["where"]["1/N1/1"].startswith("runs on worker")
         assert head.view().state == "suspending"
         assert head._running is not None
-        assert not head._running._at_once.is_set()
+        assert not head._running.ending.at_once.is_set()
 
     assert run_with(tmp_path, talk, infos=[{"n": 1}, {"n": 2}]) == 143
 

@@ -28,8 +28,8 @@ class Retention:
         """Forget up to `STEP` pebbles and return how many; counted arrivals of `counted_runs` stay."""
         pebbles = self._old(connection)
         for pebble in pebbles:
-            for table in ("events", "checkpoints", "failures"):
-                connection.execute(f"DELETE FROM {table} WHERE pebble = ?", (pebble,))  # noqa: S608 - named above
+            connection.execute("DELETE FROM events WHERE pebble = ?", (pebble,))
+            connection.execute("DELETE FROM failures WHERE pebble = ?", (pebble,))
             _forget_blobs(connection, pebble)
         marks = ", ".join("?" * len(pebbles))
         runs = ", ".join(str(int(run)) for run in counted_runs) or "-1"

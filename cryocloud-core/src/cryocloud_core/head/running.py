@@ -1,7 +1,7 @@
-"""A head while it runs: all its parts wired together, from the first hand-out to the last commit.
+"""A head while it runs: when it opens its door, when it is complete, and what stops it before that.
 
-Laws: the order of a stop is inputs, scheduler, what is still to be written; a second signal skips every
-wait; nothing that was committed depends on how a run ends.
+Laws: a run ends by itself when nothing can arrive and nothing is open; whatever goes wrong beside its events ends it
+and is said; what was committed is not touched by that.
 """
 
 from __future__ import annotations
@@ -10,36 +10,24 @@ import asyncio
 import signal
 import time
 import traceback
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from cryocloud_core.engine.events import PebbleCancelled
-from cryocloud_core.engine.restrictions import Restrictions
 from cryocloud_core.errors import StateError
 from cryocloud_core.head.answers import Answers
 from cryocloud_core.head.assemble import Parts
 from cryocloud_core.head.batch import Batch
-from cryocloud_core.head.blobs import Blobs
-from cryocloud_core.head.cache import ResultCache
-from cryocloud_core.head.dispatch import Dispatch
-from cryocloud_core.head.feeds import Feeds
-from cryocloud_core.head.inbox import Inbox
+from cryocloud_core.head.ending import END_S, Ending
+from cryocloud_core.head.machinery import Machinery, scheduler_settings
 from cryocloud_core.head.observers import Observers
-from cryocloud_core.head.perform import Performer
-from cryocloud_core.head.recovery import next_seq
-from cryocloud_core.head.restraint import Restraint
 from cryocloud_core.head.resume import Given
 from cryocloud_core.head.retention import Retention
 from cryocloud_core.head.settings import IsOurs, LoadInput, RunSettings
 from cryocloud_core.head.status import Status
-from cryocloud_core.head.story import Story
 from cryocloud_core.head.telling import Telling
 from cryocloud_core.head.watch import Forgetting, Watch
-from cryocloud_core.head.wheel import Wheel
-from cryocloud_core.sdk.scheduler import Scheduler, SchedulerSettings
-
-#: seconds that inputs and idle workers get to end by themselves
-END_S = 5.0
+from cryocloud_core.sdk.scheduler import Scheduler
 
 
 class Running:
@@ -71,74 +59,32 @@ class Running:
         self._drained = False
         self._drainer: asyncio.Task[None] | None = None
         self._over = asyncio.Event()
-        self._at_once = asyncio.Event()
-        #: the journal cannot be written at this moment
-        self._stuck = asyncio.Event()
         self._paused = ""
         #: what ended the run that no pebble and no input can be blamed for
         self._broken: BaseException | None = None
         self._last_commit = 0.0
-        self._inbox = Inbox()
-        self._story = Story(parts.ledger, parts.counters, parts.results, observers, telling)
         self.status = status
-        self._performer = self._make_performer()
-        self._wheel = self._make_wheel()
-        self._feeds = self._make_feeds(load_input, is_ours)
-        self._inbox.turn = self._wheel.turn
+        self._machinery = machinery = Machinery.build(
+            parts,
+            given,
+            settings,
+            scheduler,
+            telling=telling,
+            status=status,
+            observers=observers,
+            load_input=load_input,
+            is_ours=is_ours,
+            input_ended=self._input_ended,
+        )
+        self.ending = Ending(parts, machinery, scheduler, telling)
+        self._performer, self._feeds = machinery.performer, machinery.feeds
         self._performer.after = self._look
         self._performer.ending = lambda: self._feeds.done or self._drained
-        self._story.arrived = self._feeds.durable
         exchange, restraint = self._performer.exchange, self._performer.restraint
         self.watch = Watch(scheduler, parts.gate, exchange, parts.counters, telling, restraint=restraint)
         runs = tuple(run.number for run in parts.runs.values())
-        self.answers = Answers(self, parts, self._feeds, scheduler, given, self._inbox.put, exchange, restraint)
+        self.answers = Answers(self, parts, self._feeds, scheduler, given, machinery.inbox.put, exchange, restraint)
         self._forgetting = Forgetting(parts.journal, Retention(settings.keep_s, settings.keep_pebbles), runs)
-
-    def _make_feeds(self, load_input: LoadInput, is_ours: IsOurs) -> Feeds:
-        return Feeds(
-            self._parts,
-            self._inbox,
-            self._telling,
-            once=self._settings.once,
-            load_input=load_input,
-            is_ours=is_ours,
-            ended=self._input_ended,
-        )
-
-    def _make_wheel(self) -> Wheel:
-        parts = self._parts
-        return Wheel(
-            parts.engine,
-            parts.journal,
-            parts.contexts,
-            parts.ledger,
-            graphs=parts.graphs,
-            machine=self._settings.machine,
-            next_seq=next_seq(parts.journal.reader),
-            perform=self._performer.perform,
-        )
-
-    def _make_performer(self) -> Performer:
-        parts = self._parts
-        blobs = Blobs(parts.journal.reader)
-        workflows = [given.workflow for given in self._given.values()]
-        status = self.status
-        performer = Performer(
-            parts.engine,
-            parts.gate,
-            self._scheduler,
-            self._inbox,
-            counters=parts.counters,
-            dispatch=Dispatch(blobs, parts.ledger, workflows, self._settings, parts.journal.start, veil=status.veil),
-            story=self._story,
-            cache=ResultCache(parts.journal.reader, [] if self._settings.nocache else workflows),
-        )
-        performer.task_over, performer.said = status.publisher.ended, status.said
-        restrictions = Restrictions(workflows, status.board)
-        if restrictions.channels():
-            status.follow(restrictions.channels())
-            performer.restraint = Restraint(restrictions, parts.gate, parts.ledger, parts.engine)
-        return performer
 
     # --- for the head ---------------------------------------------------------------------------------
 
@@ -148,15 +94,15 @@ class Running:
         loop = asyncio.get_running_loop()
         journal.on_pause, journal.on_broken = self._pause, self._break
         journal.attach(loop)
-        self._inbox.attach(loop)
+        self._machinery.inbox.attach(loop)
         before = loop.get_exception_handler()
         loop.set_exception_handler(self._bug)
-        await self._scheduler.start(self._performer, self._scheduler_settings())
+        await self._scheduler.start(self._performer, scheduler_settings(self._settings, journal.path.parent))
         self.status.start(lambda: self.state)
         ticker = loop.create_task(self._tick())
         ticker.add_done_callback(self._ended_well)
         try:
-            await self._unless_at_once(self._take_over())
+            await self.ending.unless_at_once(self._take_over())
             if self.state == "running" and not self.draining:
                 self._start_inputs()
             else:
@@ -172,14 +118,14 @@ class Running:
     def suspend(self, signum: signal.Signals) -> None:
         """Stop after a signal; the second one does not wait for anything."""
         if self.signum is not None:
-            self._at_once.set()
+            self.ending.at_once.set()
         self.signum = self.signum or signum
         self._end("suspending")
 
     def cancel(self, pebbles: Iterable[int]) -> None:
         """Give pebbles up."""
         for pebble in pebbles:
-            self._inbox.put(PebbleCancelled(pebble, time.time()))
+            self._machinery.inbox.put(PebbleCancelled(pebble, time.time()))
 
     def drain(self) -> None:
         """Stop the inputs, finish what is in flight, then end by what the pebbles came to."""
@@ -190,7 +136,7 @@ class Running:
             self._drainer.add_done_callback(self._ended_well)
 
     async def _drain(self) -> None:
-        await self._end_inputs()
+        await self.ending.end_inputs()
         self._drained = True
         self._look()
 
@@ -218,10 +164,10 @@ class Running:
         parts = self._parts
         self._performer.take_over(parts.engine.owed())
         for aside in parts.recovered.set_aside:
-            self._story.set_aside(aside.held, aside.story, aside.error)
+            self._machinery.story.set_aside(aside.held, aside.story, aside.error)
         for pebble, why in parts.recovered.misfits.items():
             self._telling.log("WARNING", f"all events were replayed, its checkpoint does not fit: {why}", pebble=pebble)
-        self._wheel.turn(list(parts.decided))
+        self._machinery.wheel.turn(list(parts.decided))
         await parts.journal.commit(Batch())
         if self.state == "starting":
             self.state = "running"
@@ -244,57 +190,21 @@ class Running:
         self._over.set()
 
     async def _stop(self) -> None:
-        """End everything in order."""
         self.state = "suspending"
         self._set_door()
         self._forgetting.stop()
-        self._feeds.stop()
-        self._performer.timers.clear()
-        self._performer.recall_all()
-        await self._unless_at_once(self._scheduler.stop(END_S if self.complete else self._settings.grace_s))
-        if self._at_once.is_set():
-            await self._scheduler.stop(0.0)
-        await self._unless_at_once(self._end_inputs())
-        # A stopped run does not wait for room on its disk: what is not written is done again by the next start.
-        await self._unless_at_once(self._write_rest(), *([] if self.signum is None else [self._stuck]))
-        self._feeds.broken(StateError("the run was stopped"))
-
-    async def _unless_at_once(self, work: Coroutine[Any, Any, None], *nor: asyncio.Event) -> None:
-        """Wait for something, but not after a second signal, when the journal is broken, or after `nor`."""
-        doing = asyncio.create_task(work)
-        hurry = [asyncio.create_task(event.wait()) for event in (self._at_once, *nor)]
-        await asyncio.wait({doing, *hurry}, return_when=asyncio.FIRST_COMPLETED)
-        for each in hurry:
-            each.cancel()
-        if doing.done():
-            doing.result()
-        else:
-            doing.cancel()
-            await asyncio.wait({doing})
-
-    async def _end_inputs(self) -> None:
-        """Wait for the threads of inputs, but not for ever."""
-        for name in await asyncio.to_thread(self._feeds.wait, END_S):
-            self._telling.log("WARNING", f"the input does not end: {END_S:g} s after it was told to", node=name)
-
-    async def _write_rest(self) -> None:
-        """Return when everything that has come in is durable; end the runs that are complete."""
-        journal = self._parts.journal
-        await journal.commit(Batch())
-        while len(self._inbox) or self._wheel.pending:
-            await journal.commit(Batch())
-        if self.complete:
-            batch = Batch()
-            for run in self._parts.runs.values():
-                run.end(self.exit_code(), batch)
-            await journal.commit(batch)
+        await self.ending.stop(
+            END_S if self.complete else self._settings.grace_s,
+            lambda: self.exit_code() if self.complete else None,
+            lambda: self.signum is not None,
+        )
 
     # --- while it runs --------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """After every commit: is the run complete?"""
         self._last_commit = time.monotonic()
-        if self.state != "running" or len(self._inbox) or self._wheel.pending:
+        if self.state != "running" or self._machinery.is_moving:
             return
         if self._parts.ledger.open:
             if self._feeds.done or self._drained:
@@ -320,9 +230,9 @@ class Running:
             self._telling.log("INFO", "there is room again: the run goes on")
         self._paused = why
         if why:
-            self._stuck.set()
+            self.ending.stuck.set()
         else:
-            self._stuck.clear()
+            self.ending.stuck.clear()
         self._set_door()
 
     def _break(self, error: StateError) -> None:
@@ -352,7 +262,7 @@ class Running:
         """End at once; whoever waits for a commit is told why it does not come."""
         self._broken = self._broken or error
         self._feeds.broken(told)
-        self._at_once.set()
+        self.ending.at_once.set()
         self._end("stopping")
 
     async def _tick(self) -> None:
@@ -362,18 +272,3 @@ class Running:
             self._performer.room()
             self.watch.config(self._parts.contexts)
             self._forgetting.look(self._last_commit)
-
-    def _scheduler_settings(self) -> SchedulerSettings:
-        settings = self._settings
-        return SchedulerSettings(
-            state_dir=self._parts.journal.path.parent,
-            machine=settings.machine,
-            workers=settings.workers,
-            admin_workers=settings.admin_workers,
-            gpus=settings.gpus,
-            cancel_grace_s=settings.cancel_grace_s,
-            log_level=settings.log_level,
-            worker_config=settings.worker_config,
-            routes=settings.routes,
-            address=settings.address,
-        )
