@@ -104,7 +104,8 @@ def test_what_is_no_http_is_told(http: Transfer, script_server: ScriptServer) ->
 
 
 WRONG_PARTS = {
-    "another start": answer("206 Partial Content", b"123", Content_Range="bytes 1-3/10"),
+    "an earlier start": answer("206 Partial Content", b"1234", Content_Range="bytes 1-4/10"),
+    "a later start": answer("206 Partial Content", b"34", Content_Range="bytes 3-4/10"),
     "another end": answer("206 Partial Content", b"23", Content_Range="bytes 2-3/10"),
     "more than was asked": answer("206 Partial Content", b"23456", Content_Range="bytes 2-6/10"),
     "no range at all": answer("206 Partial Content", b"234"),
