@@ -55,7 +55,7 @@ MEANINGS = {
     "InvalidAccessKeyId": Meaning("the server does not know {key}", "correct {setting_of_key}"),
     "SignatureDoesNotMatch": Meaning("the secret is not the one that belongs to {key}", "correct {setting_of_secret}"),
     "AccessDenied": Meaning(
-        '{key} may not {doing} in bucket "{bucket}"', "have it allowed, or set another key below {section}"
+        '{key} may not {doing} in bucket "{bucket}"', "have it allowed{hidden}, or set another key below {section}"
     ),
     "ExpiredToken": _STALE,
     "TokenRefreshRequired": _STALE,
@@ -130,6 +130,8 @@ class Asked:
             "setting_of_secret": self._setting("aws_secret_access_key"),
             "bucket": self.place.bucket,
             "doing": self.doing,
+            # Amazon's servers tell what is missing only to who may list.
+            "hidden": " (so is a missing object answered to who may not list)" if self.doing == "read" else "",
             "message": " ".join(str(told.get("Message", "")).split())[:_WORDS] or "no reason is given",
             "region": f' = "{region}"' if region else "",
         }

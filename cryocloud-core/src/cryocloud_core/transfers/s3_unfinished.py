@@ -44,7 +44,8 @@ class Note:
         path = folder / f"{secrets.token_hex(16)}{_SUFFIX}"
         text = json.dumps({"url": str(unfinished.url), "upload": unfinished.upload})
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
             # Between these two somebody may look at it: an empty note is let be.
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
