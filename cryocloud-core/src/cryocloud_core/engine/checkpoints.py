@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
+from cryocloud_core.errors import WireError
 from cryocloud_core.task import TaskId
+from cryocloud_core.wire import from_data, to_data
 
 #: grows when the meaning of a checkpoint changes; one of another format is passed over and its events are walked
 FORMAT: Final = 1
@@ -106,3 +108,37 @@ def without_parts(started: list[str], number: int, checkpoints: Iterable[Checkpo
     """Return the tasks that the event with this number starts in a replay which takes these checkpoints."""
     hidden = [each for each in checkpoints if each.opened_at <= number <= each.closes_at]
     return [task for task in started if not any(each.holds(task) for each in hidden)]
+
+
+#: lists of a column that hold few different names
+_NAMES: Final = ("machines", "workers")
+
+
+def packed(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return a checkpoint as JSON data in which a column tells each name once."""
+    columns = checkpoint.columns.items()
+    return {
+        **to_data(checkpoint),
+        "columns": {node: {**column, **{key: _coded(column[key]) for key in _NAMES}} for node, column in columns},
+    }
+
+
+def unpacked(data: Any) -> Checkpoint:
+    """Return the checkpoint that `packed` made data of. Raises WireError."""
+    try:
+        columns = data["columns"].items()
+        plain = {node: {**column, **{key: _decoded(column[key]) for key in _NAMES}} for node, column in columns}
+        return from_data({**data, "columns": plain}, Checkpoint)
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise WireError(f"no checkpoint: {type(error).__name__} {error}") from error
+
+
+def _coded(names: list[str | None]) -> dict[str, list[Any]]:
+    places: dict[str | None, int] = {}
+    of = [places.setdefault(name, len(places)) for name in names]
+    return {"names": list(places), "of": of}
+
+
+def _decoded(coded: dict[str, list[Any]]) -> list[str | None]:
+    names = coded["names"]
+    return [names[place] for place in coded["of"]]

@@ -84,8 +84,8 @@ class Column:
         """Return the column as JSON data; the lists in it are the column's own."""
         return {
             "values": self.values,
-            "machines": _coded(self.machines),
-            "workers": _coded(self.workers),
+            "machines": self.machines,
+            "workers": self.workers,
             "stats": [self.runtime_s, self.cpu_time_s, self.max_memory_bytes],
             "results": sorted(state.value for state in self.results),
         }
@@ -93,7 +93,7 @@ class Column:
     def restore(self, kept: dict[str, Any]) -> None:
         """Take over what `kept` returned. Raises EngineError for one of another length."""
         self.values = kept["values"]
-        self.machines, self.workers = _decoded(kept["machines"]), _decoded(kept["workers"])
+        self.machines, self.workers = kept["machines"], kept["workers"]
         if any(len(values) != self.length for values in (self.machines, self.workers, *self.values.values())):
             raise EngineError(f"a column of {self.length} parts has other lengths in its checkpoint")
         self.runtime_s, self.cpu_time_s, self.max_memory_bytes = kept["stats"]
@@ -220,18 +220,6 @@ class Region:
         state = run.state if run.state in BADNESS else (run.cause or State.ERROR)
         self.result = worst([self.result, state])
         return False
-
-
-def _coded(names: list[str | None]) -> dict[str, list[Any]]:
-    """Return a list of few different names as those names and the place of each in them."""
-    places: dict[str | None, int] = {}
-    of = [places.setdefault(name, len(places)) for name in names]
-    return {"names": list(places), "of": of}
-
-
-def _decoded(coded: dict[str, list[Any]]) -> list[str | None]:
-    names = coded["names"]
-    return [names[place] for place in coded["of"]]
 
 
 def _of_part(staging: Staging, argument: str, part: int) -> Staging:

@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, Final
 
-from cryocloud_core.engine.checkpoints import FORMAT, Checkpoint, walked
+from cryocloud_core.engine.checkpoints import FORMAT, Checkpoint, packed, unpacked, walked
 from cryocloud_core.engine.commands import KeepCheckpoint
 from cryocloud_core.errors import WireError
 from cryocloud_core.head.batch import Batch
 from cryocloud_core.head.ledger import Held
-from cryocloud_core.wire import from_data, to_data
 
 #: events a checkpoint must spare: fewer are walked in the time it takes to keep one
 WORTH: Final = 100
@@ -52,7 +51,7 @@ def forget(batch: Batch, held: Held) -> None:
 
 
 def _text(checkpoint: Checkpoint) -> str:
-    return _encoded(to_data(checkpoint))
+    return _encoded(packed(checkpoint))
 
 
 def _encoded(value: Any) -> str:
@@ -74,7 +73,7 @@ def read(connection: sqlite3.Connection, pebble: int) -> list[Checkpoint]:
     found = []
     for (body,) in connection.execute(_READ, (pebble, FORMAT)):
         try:
-            found.append(from_data(json.loads(body), Checkpoint))
+            found.append(unpacked(json.loads(body)))
         except (ValueError, WireError):
             # Its region is walked.
             continue

@@ -8,11 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from cryocloud_core.engine.checkpoints import Checkpoint, walked, without_parts
+from cryocloud_core.engine.checkpoints import Checkpoint, packed, unpacked, walked, without_parts
 from cryocloud_core.engine.commands import StartTask
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Context, Event
-from cryocloud_core.wire import from_data, to_data
 
 
 def replay(
@@ -40,4 +39,4 @@ def replay(
 
 def as_stored(checkpoint: Checkpoint) -> Checkpoint:
     """Return a checkpoint as it comes back from a journal."""
-    return from_data(json.loads(json.dumps(to_data(checkpoint))), Checkpoint)
+    return unpacked(json.loads(json.dumps(packed(checkpoint))))
