@@ -200,6 +200,10 @@ MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     ),
     "ccnode is forgotten": (lambda p: p.setattr(arguments, "_machines", lambda _: ()), "its node says"),
     "machines are answered in another order": (_answer_backwards, "may run on"),
+    "all parts are opened at once": (
+        lambda p: p.setattr(Region, "may_open", property(lambda r: not r.stopping and r.opened < len(r.items))),
+        "are in work at once",
+    ),
     "a failed part does not stop the others": (
         lambda p: p.setattr(regions, "_stop", lambda *_: None),
         "has failed",

@@ -42,8 +42,9 @@ class Facts:
 
     world: World
     shapes: dict[str, Shape] = field(init=False)
-    #: of each pebble: its workflow as it is now, and the context it was born in
+    #: of each pebble: its workflow as it is now and as it was first, and the context it was born in
     shape: dict[int, Shape] = field(factory=dict)
+    first: dict[int, Shape] = field(factory=dict)
     born: dict[int, Context] = field(factory=dict)
     states: dict[Spot, str] = field(factory=dict)
     #: the machine on which a run ended last

@@ -37,7 +37,7 @@ class Laws:
         self._values = Values(self.facts)
         self._finished: Counter[int] = Counter()
         self._open: dict[str, Task | None] = {}
-        #: the part that made a region stop
+        #: the part that made a region stop, by its split; deferred nodes are spared unless the split is deferred
         self._stopped: dict[Spot, str] = {}
         self._tempdirs: set[tuple[int, str]] = set()
         self._begun: set[int] = set()
@@ -52,7 +52,8 @@ class Laws:
         facts = self.facts
         match event:
             case PebbleArrived(pebble, workflow=digest):
-                facts.shape[pebble], facts.born[pebble] = facts.shapes[digest], context
+                facts.shape[pebble] = facts.first[pebble] = facts.shapes[digest]
+                facts.born[pebble] = context
                 facts.where[pebble, "", event.input] = HEAD
             case TaskEnded():
                 self._task_ended(event)
@@ -123,6 +124,7 @@ class Laws:
             case StartTask(task):
                 self._open[task.id] = task
                 self._values.check(task, context)
+                self._check_window(task)
             case Ask(task=asked):
                 self.facts.everywhere.add(spot_of(TaskId.parse(asked)))
                 self._open[asked] = None
@@ -135,15 +137,27 @@ class Laws:
             case _:
                 pass
 
+    def _check_window(self, task: Task) -> None:
+        """No more parts of a split are in work than may be."""
+        name = TaskId.parse(task.id)
+        if name.part is None or self.facts.node_of(task.pebble, task.node).split_on is None:
+            return
+        own = (task.pebble, task.node, name.firing)
+        tasks = [TaskId.parse(each) for each in self._open]
+        parts = {each.part for each in tasks if (each.pebble, each.node, each.firing) == own}
+        if len(parts) > self.facts.world.window:
+            raise Violation(f"{task.id}: parts {sorted(map(str, parts))} are in work at once")
+
     def begins(self, task: Task) -> None:
         """A task begins. Raises Violation."""
         name = TaskId.parse(task.id)
         spot = spot_of(name)
         if spot in self.facts.states:
             raise Violation(f"{task.id} runs although the node's end is durable")
-        is_late = task.node in self.facts.shape[name.pebble].plan.late
+        late = self.facts.shape[name.pebble].plan.late
         for stop in self._stops(name, task.node):
-            if self._stopped.get(stop, spot[1]) != spot[1] and not is_late:
+            is_spared = task.node in late and stop[2] not in late
+            if self._stopped.get(stop, spot[1]) != spot[1] and not is_spared:
                 raise Violation(f"{task.id} runs although part {self._stopped[stop]} has failed")
 
     def cleans(self, command: CleanUp, live: list[Task]) -> None:

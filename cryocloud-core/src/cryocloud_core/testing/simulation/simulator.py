@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
+from cryocloud_core.engine import splits
 from cryocloud_core.engine.engine import Engine
 from cryocloud_core.engine.events import Context, Event, PebbleArrived, PebbleCancelled, WorkflowReplaced
 from cryocloud_core.testing.simulation.around import Around
@@ -28,6 +30,16 @@ STEPS = 20_000
 _BATCH = 4
 #: how often a restart is held against one that walks every event
 _WALKED = 0.2
+
+
+@contextmanager
+def _window(size: int) -> Iterator[None]:
+    """Let so many parts of a split be in work at once."""
+    before, splits.WINDOW = splits.WINDOW, size
+    try:
+        yield
+    finally:
+        splits.WINDOW = before
 
 
 class Simulation:
@@ -54,7 +66,7 @@ class Simulation:
 
     def run(self) -> None:
         """Run to the end. Raises Violation."""
-        with closing(sqlite3.connect(":memory:")) as store:
+        with closing(sqlite3.connect(":memory:")) as store, _window(self.world.window):
             store.execute("CREATE TABLE cached (key TEXT PRIMARY KEY, at REAL, expires_at REAL, body TEXT)")
             self._outside = Outside(self.world, self._clock, self._around, self._laws, self._kept, store)
             self._begin()

@@ -59,6 +59,8 @@ class World:
     flows: tuple[Workflow, ...]
     newer: tuple[Workflow, ...]
     pebbles: int
+    #: parts of a split that may be in work at once
+    window: int = 500
     machines: tuple[Machine, ...] = MACHINES
     faults: Faults = field(factory=Faults)
 
@@ -68,7 +70,7 @@ class World:
         chance = random.Random(seed)  # noqa: S311 - chance that can be repeated is the point
         flows = tuple(draw(chance, name) for name in ("world", "other world")[: 1 + (chance.random() < 0.15)])
         later = tuple(newer(chance, flow) for flow in flows)
-        return cls(seed, flows, later, chance.randint(1, 12))
+        return cls(seed, flows, later, chance.randint(1, 12), chance.choice([1, 2, 500]))
 
     def without(self, name: str) -> World | None:
         """Return this world without a node, None when others need it."""
