@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -198,6 +199,15 @@ def test_an_agent_lets_us_in(size: Callable[..., int], agent: str, ssh_server: S
     make_key(tmp_path / "stranger")
 
     assert size(ssh_server.config(keys=str(tmp_path / "stranger"), agent=agent)) == 5
+
+
+def test_nothing_is_written_into_the_task_s_log(
+    size: Callable[..., int], ssh_server: SshServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However much is wanted: the library's own story is nobody's."""
+    with caplog.at_level(logging.DEBUG):
+        assert size(ssh_server.config()) == 5
+    assert [record for record in caplog.records if record.name != "asyncio"] == []
 
 
 def test_nobody_at_the_port_is_told_at_once(make: Make, ssh_server: SshServer) -> None:

@@ -7,6 +7,7 @@ connection that did not answer in time is dropped, so that the next call does no
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
@@ -143,7 +144,15 @@ async def _closed(connection: Connection) -> None:
         await connection.ssh.wait_closed()
 
 
+def _quieten() -> None:
+    """Keep asyncssh's own story out of the tasks' logs, unless somebody gave its logger a level."""
+    logger = logging.getLogger("asyncssh")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
+
+
 async def _connect(url: Url, settings: SshSettings) -> Connection:
+    _quieten()
     door = _Door(settings)
     try:
         async with asyncio.timeout(settings.connect_timeout_s * 2):
