@@ -155,6 +155,9 @@ class Memory(Transfer):
         world, mischief = self.world, self.world.next_mischief()
         world.reads.append((url.path, start, stop))
         self._spoil(mischief, url)
+        if mischief.kind == "shorter":
+            world.contents[url.path] = os.urandom(int(mischief.number))
+            start, stop = 0, None
         if mischief.kind == "changed":
             world.place(url.path, os.urandom(int(mischief.number)))
         told = world.told(url)

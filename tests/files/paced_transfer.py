@@ -34,7 +34,8 @@ class Paced(Transfer):
         """Tell size and time of change."""
         found = self._place(url).stat()
         self._log("stat")
-        return RemoteFile(str(url), found.st_size, str(found.st_mtime_ns), is_directory=self._place(url).is_dir())
+        size = None if self.config.values.get("mute") else found.st_size
+        return RemoteFile(str(url), size, str(found.st_mtime_ns), is_directory=self._place(url).is_dir())
 
     def read(self, url: Url, start: int = 0, stop: int | None = None, validator: str | None = None) -> Incoming:
         """Hand out chunk after chunk, slowly."""
@@ -62,9 +63,9 @@ class Paced(Transfer):
             log.write(f"{os.getpid()} {line}\n")
 
 
-def layer(root: str, tempdir: str, log: str, rest: float) -> Layer:
-    """Return a layer that reaches `root` as `paced://`."""
-    config = {"PACED": {"root": root, "log": log, "rest": rest}}
+def layer(root: str, tempdir: str, log: str, rest: float, *, mute: bool = False) -> Layer:
+    """Return a layer that reaches `root` as `paced://`, which keeps sizes to itself when it is mute."""
+    config = {"PACED": {"root": root, "log": log, "rest": rest, "mute": mute}}
     routes = Routes({"paced": Route("paced", "tests.files.paced_transfer:Paced", "PACED")}, config)
     return Layer(Transfers(routes), LayerSettings(Path(tempdir), cache_max_share=1.0))
 

@@ -215,6 +215,28 @@ def test_a_disk_that_is_too_full_is_swept(world: World, tmp_path: Path) -> None:
     assert fresh(world, tmp_path).fetch_tree(place("/d/"), tmp_path / "d").is_dir()
 
 
+class StubbornDisk(Disk):
+    """A disk on which one file cannot be renamed."""
+
+    def rename(self, source: Path, target: Path, *, durable: bool = True) -> None:
+        """Refuse, or do it."""
+        if source.name == "f":
+            raise StagingError("cannot be written here: Permission denied", subject=str(source))
+        super().rename(source, target, durable=durable)
+
+
+def test_a_copy_that_cannot_be_removed_does_not_keep_the_others(world: World, tmp_path: Path) -> None:
+    """The rest is swept, and the error is told."""
+    layer = fresh(world, tmp_path)
+    for name in "fg":
+        layer.fetch(place(f"/{name}"), tmp_path / name)
+    layer.release_all()
+    with pytest.raises(StagingError, match="Permission denied"):
+        fresh(world, tmp_path, StubbornDisk(), cache_max_bytes=1).sweep()
+
+    assert [(tmp_path / name).exists() for name in "fg"] == [True, False]
+
+
 def test_empty_folders_of_our_own_go_with_their_last_copy(world: World, tmp_path: Path) -> None:
     """Below the temporary directory nothing is left of a swept copy; elsewhere folders are the user's."""
     layer = fresh(world, tmp_path, cache_max_bytes=1)

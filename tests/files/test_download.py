@@ -106,6 +106,16 @@ def test_a_file_that_changes_meanwhile_comes_in_its_new_version(
     assert (tmp_path / "f").read_bytes() == world.contents["/f"] != DATA
 
 
+def test_a_file_of_unknown_size_that_gets_shorter_leaves_no_tail(world: World, tmp_path: Path) -> None:
+    """A side that tells nothing but a validator, and that wrongly: what came before is not behind the new end."""
+    world.tells_size = world.tells_checksum = False
+    world.mischief = deque([Mischief("cut", 70_000), Mischief("shorter", 0, 50_000)])
+    layer_of(world, tmp_path / "temp").fetch(place("/f"), tmp_path / "f")
+
+    assert (tmp_path / "f").read_bytes() == world.contents["/f"]
+    assert len(world.contents["/f"]) == 50_000
+
+
 @pytest.mark.parametrize("streams", [1, 3])
 def test_a_side_that_always_ends_early_is_given_up(world: World, tmp_path: Path, streams: int) -> None:
     """Without a word of why: after the repeats there is an error with both figures."""

@@ -127,6 +127,48 @@ def test_a_copy_is_not_swept_while_another_process_uses_it(stage: Stage, tmp_pat
     assert not (tmp_path / "f").exists()
 
 
+FULL_DISK = """
+import subprocess, sys
+from pathlib import Path
+from tests.files.paced_transfer import layer
+from cryocloud_core.errors import StagingError
+from cryocloud_core.sdk.url import Url
+folder, mute = Path(sys.argv[1]), sys.argv[2] == "mute"
+small = folder / "small"
+small.mkdir()
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", small], check=True)
+(small / "f").write_text("old")
+ours = layer(str(folder / "store"), str(folder / "temp"), str(folder / "log"), 0, mute=mute)
+try:
+    ours.fetch(Url.parse("paced://host/f"), small / "f")
+except StagingError as error:
+    print(error)
+print((small / "f").read_text(), sum(path.stat().st_size for path in small.glob(".cc-*.part")))
+subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+ours.fetch(Url.parse("paced://host/f"), small / "f")
+print((small / "f").read_bytes() == (folder / "store" / "f").read_bytes(), len(list(small.iterdir())))
+"""
+
+
+@pytest.mark.parametrize("kind", ["told", "mute"])
+def test_a_full_disk_is_told_and_costs_nothing_that_was_there(stage: Stage, tmp_path: Path, kind: str) -> None:
+    """A disk of 4 MB and a file of 8: at once where the size is known, else when it is full; then it goes on."""
+    (tmp_path / "store" / "f").write_bytes(os.urandom(8 * MIB))
+    command = ["unshare", "--mount", sys.executable, "-c", FULL_DISK, str(tmp_path), kind]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    if "Operation not permitted" in done.stderr or "permission denied" in done.stderr:
+        pytest.skip("only root may mount a small disk")
+    error, left, end = done.stdout.splitlines()
+
+    assert error.startswith("paced://host/f: ")
+    assert error.endswith("make room on that disk, or set CryoCloud.Worker.cache_max_share lower")
+    assert ("needs 8,388,608 bytes" in error) == (kind == "told")
+    assert left.startswith("old ")
+    assert (int(left.split()[1]) > 3 * MIB) == (kind == "mute")
+    assert end == "True 1"
+    assert stage.sent() < 10 * MIB
+
+
 def test_a_tree_goes_on_after_a_kill(stage: Stage, tmp_path: Path) -> None:
     """Files that were complete are not fetched again, and the tree was never seen half."""
     (tmp_path / "store" / "d" / "sub").mkdir(parents=True)

@@ -6,6 +6,7 @@ flushed before; data of another version of the file is forgotten, the sidecar fi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -115,8 +116,8 @@ class Part:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every byte of a file of known size is here."""
-        return self.remote.size_bytes is not None and not self.missing()
+        """Whether every byte of a file of known size is here, and none behind its end."""
+        return self.done.frontier == self.done.end == self.remote.size_bytes
 
     def learn(self, remote: RemoteFile) -> None:
         """Know more of the same version of the file than before."""
@@ -143,7 +144,9 @@ class Part:
             return
         with self.changed:
             if self.done.total:
-                self._note()
+                # On a full disk there may be no room for it: what ended the try is the error to tell.
+                with contextlib.suppress(StagingError):
+                    self._note()
             else:
                 self.disk.unlink(self._sidecar)
                 self.disk.unlink(self.path)

@@ -173,6 +173,8 @@ class Pull:
 
     def _close(self, errand: Errand[None], at: int, end: int | None) -> None:
         if end is None:
+            if at < self.part.done.end:
+                raise RemoteFileChanged(f"ended after {at} bytes, after more had come", subject=str(self.url))
             with errand.moving():
                 self.part.learn(evolve(self.part.remote, size_bytes=at))
         elif at < end:

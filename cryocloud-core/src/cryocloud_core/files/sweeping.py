@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from attrs import define, field
 
+from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import PRIVATE_PREFIX, private_name
 from cryocloud_core.files.bookkeeping import sidecar_of
 from cryocloud_core.files.cache import Cache, Copy
@@ -24,10 +25,11 @@ LEFTOVER_S = 24 * 3600.0
 
 @define(eq=False)
 class Sweep:
-    """One sweep over the books of a machine."""
+    """One sweep over the books of a machine; what cannot be removed does not keep the rest."""
 
     cache: Cache
     _total: int = field(default=0, init=False)
+    _errors: list[StagingError] = field(factory=list, init=False)
 
     def run(self) -> None:
         """Sweep, if nobody does and nobody did a moment ago. Raises StagingError."""
@@ -40,6 +42,8 @@ class Sweep:
             self._marker.touch()
         finally:
             lock.release()
+        if self._errors:
+            raise self._errors[0]
 
     @property
     def _marker(self) -> Path:
@@ -59,7 +63,13 @@ class Sweep:
             self.cache.terms.check()
             is_lost = copy.is_gone and not any(os.path.lexists(path) for path in copy.made)
             if self._is_over(copy.path) or (is_lost and self.cache.terms.clock.wall() - at > LEFTOVER_S):
-                self._remove(copy)
+                self._try(lambda copy=copy: self._remove(copy))  # type: ignore[misc]
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except StagingError as error:
+            self._errors.append(error)
 
     def _is_over(self, path: Path) -> bool:
         settings = self.cache.terms.settings
@@ -103,7 +113,7 @@ class Sweep:
                 if self.cache.terms.clock.wall() - _changed_at(path) < LEFTOVER_S or _is_open(path):
                     waiting = True
                     continue
-                self.cache.terms.disk.remove(path)
+                self._try(lambda path=path: self.cache.terms.disk.remove(path))  # type: ignore[misc]
             if not waiting:
                 note.unlink(missing_ok=True)
 

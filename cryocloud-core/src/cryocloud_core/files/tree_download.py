@@ -42,14 +42,16 @@ class TreeDownload:
     target: Path
     slots: HostSlots
     told: Callable[[Moving], None]
+    #: where the tree is built, and what of it is complete
+    _root: Path = field(init=False)
+    _journal: Path = field(init=False)
     _notes: int = -1
     _leaves: dict[str, Leaf] = field(factory=dict)
     _lock: threading.Lock = field(factory=threading.Lock)
 
-    @property
-    def root(self) -> Path:
-        """Where the tree is built."""
-        return tree_of(self.url, self.target)
+    def __attrs_post_init__(self) -> None:
+        self._root = tree_of(self.url, self.target)
+        self._journal = self._root.with_suffix(".done")
 
     def listing(self) -> Entries:
         """Return what is there. Raises RemoteFileMissing for nothing at all, TransferError."""
@@ -79,17 +81,17 @@ class TreeDownload:
         sizes = [remote.size_bytes for remote in entries.files.values()]
         size = sum(each for each in sizes if each is not None) if None not in sizes else None
         progress = Progress(self.told, self.terms.clock.now, self.url, size, len(entries.files), is_sized=True)
-        self.terms.disk.make_folder(self.root)
+        self.terms.disk.make_folder(self._root)
         self._take_up(entries, progress)
         for folder in entries.folders:
-            self.terms.disk.make_folder(self.root / folder)
+            self.terms.disk.make_folder(self._root / folder)
         self._notes = self.terms.disk.open_to_add(self._journal)
         try:
             self._bring(entries, progress)
         finally:
             os.close(self._notes)
-        self.terms.disk.settle(self.root, [self.root / name for name in entries.files])
-        found = self.root.stat()
+        self.terms.disk.settle(self._root, [self._root / name for name in entries.files])
+        found = self._root.stat()
         size = sum(leaf[0] for leaf in self._leaves.values())
         return Copy(
             str(self.url), str(self.target), size, found.st_mtime_ns, found.st_ino, is_tree=True, files=self._leaves
@@ -98,15 +100,15 @@ class TreeDownload:
     def place(self) -> None:
         """Give the tree its name, in place of an earlier copy. Raises StagingError."""
         if os.path.lexists(self.target):
-            self.terms.disk.replace_tree(self.root, self.target)
+            self.terms.disk.replace_tree(self._root, self.target)
         else:
-            self.terms.disk.rename(self.root, self.target)
+            self.terms.disk.rename(self._root, self.target)
         self.terms.disk.remove(self._journal)
 
     def _bring(self, entries: Entries, progress: Progress) -> None:
         waiting = deque((name, remote) for name, remote in entries.files.items() if name not in self._leaves)
         for folder in {name.rpartition("/")[0] for name, _ in waiting}:
-            self.terms.disk.make_folder(self.root / folder)
+            self.terms.disk.make_folder(self._root / folder)
         width = min(self.terms.settings.transfers_per_host, len(waiting))
         together = Together(self.terms.check, width)
         terms = evolve(self.terms, check=together.check)
@@ -126,7 +128,7 @@ class TreeDownload:
         together.each(work, range(width))
 
     def _bring_one(self, terms: Terms, lease: Lease, name: str, remote: RemoteFile, progress: Progress) -> None:
-        place = self.root / name
+        place = self._root / name
         url = Url.parse(remote.url)
         found = Download(terms, self.transfer, url, place, lease, progress, remote, durable=False).run()
         leaf = leaf_of(place, found)
@@ -134,18 +136,14 @@ class TreeDownload:
             self._leaves[name] = leaf
         terms.disk.add_line(self._notes, [boot_id(), name, *leaf], self._journal)
 
-    @property
-    def _journal(self) -> Path:
-        return self.root.with_suffix(".done")
-
     def _take_up(self, entries: Entries, progress: Progress) -> None:
         """Keep the files that an earlier try completed, if they are what is listed now; take the others away."""
-        if not any(self.root.iterdir()):
+        if not any(self._root.iterdir()):
             return
         known = self._noted()
-        parts = {part_of(Url.parse(remote.url), self.root / name) for name, remote in entries.files.items()}
-        for path in sorted(self.root.rglob("*"), reverse=True):
-            name = str(path.relative_to(self.root))
+        parts = {part_of(Url.parse(remote.url), self._root / name) for name, remote in entries.files.items()}
+        for path in sorted(self._root.rglob("*"), reverse=True):
+            name = str(path.relative_to(self._root))
             remote, leaf = entries.files.get(name), known.get(name)
             if path.is_dir() and not path.is_symlink():
                 if not any(path.iterdir()):
@@ -175,10 +173,10 @@ class TreeDownload:
 
     def _folds_case(self) -> bool:
         """Return True when the disk takes names that differ in case for one."""
-        self.terms.disk.make_folder(self.root)
-        folds_case = self.root.with_name(self.root.name.upper()).exists()
+        self.terms.disk.make_folder(self._root)
+        folds_case = self._root.with_name(self._root.name.upper()).exists()
         with contextlib.suppress(OSError):  # it holds files of an earlier try; an empty one would stay for nothing
-            self.root.rmdir()
+            self._root.rmdir()
         return folds_case
 
 
