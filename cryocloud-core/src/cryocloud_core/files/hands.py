@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from attrs import define, field
 
-#: seconds without work after which a thread ends
-IDLE_S = 2.0
+#: seconds without work after which a thread ends: between two small files, not into the module's time
+IDLE_S = 0.5
 
 _Work = Callable[[], None]
 
