@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -96,7 +97,10 @@ class SshServer:
         log.write_bytes(b"")
         with log.open("ab") as told:
             self.process = subprocess.Popen(
-                [self.program, "-D", "-e", "-f", settings], stdin=subprocess.DEVNULL, stdout=told, stderr=told
+                [*dying_with_us(), self.program, "-D", "-e", "-f", settings],
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=told,
             )
         deadline = time.monotonic() + PATIENCE_S
         while "Server listening" not in self.log():
@@ -144,6 +148,12 @@ class SshServer:
     def log(self) -> str:
         """Return the end of what it wrote."""
         return (self.folder / "log").read_text(errors="replace")[-8000:]
+
+
+def dying_with_us() -> list[str]:
+    """Return what is put before a command so that it does not outlive a killed test process, where that can be had."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
 def wait_until_dead(processes: list[psutil.Process]) -> None:
