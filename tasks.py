@@ -245,7 +245,7 @@ def docs(_: Context) -> None:
 
 @task(
     help={
-        "only": "of W1,W2,W3,W5,W6,idle,start; else all",
+        "only": "of W1,W2,W3,W4,W5,W6,idle,start; else all",
         "quick": "smaller numbers: a look in a few minutes",
         "out": "keep the figures here, as JSON",
         "against": "show what an earlier --out holds beside them",

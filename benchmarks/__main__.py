@@ -22,6 +22,7 @@ WORKLOADS: dict[str, tuple[str, ...]] = {
     "W1": ("chain", "latency"),
     "W2": ("split",),
     "W3": ("arrival",),
+    "W4": ("transfers", "unpacking"),
     "W5": ("restart",),
     "W6": ("memory",),
     "idle": ("idle",),

@@ -19,6 +19,8 @@ FIGURES = {
     "arrival": ("rename to first task, closed", "close to first task", "rename to first task beyond the quiet time"),
     "restart": ("restart, 25 pebbles, 5 unfinished", "restart in a region of 20 parts", "each of its"),
     "memory": ("head and workers", "growth of the head"),
+    "transfers": ("1 MB from S3", "3 x 64 KiB from S3", "1 MB to S3", "1 MB over http", "3 x 64 KiB over http"),
+    "unpacking": ("unpack zip", "unpack tar.gz"),
     "idle": ("idle, 10 files watched",),
     "launching": ("cryocloud --help", "launch to first task"),
 }

@@ -1,0 +1,49 @@
+"""Our side of a transfer, as a worker does it: `python -m benchmarks.moving ROUTES.json fetch|tree|many|put URL PLACE`.
+
+Laws: the clock starts when everything is imported and connected, as in a worker that has lived for a while, and stops
+when the files are verified, durable and have their names; it prints the seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from cryocloud_core.files.layer import Layer
+from cryocloud_core.files.layer_settings import LayerSettings
+from cryocloud_core.files.together import Together
+from cryocloud_core.files.transfers import Transfers
+from cryocloud_core.sdk.routes import Routes
+from cryocloud_core.sdk.url import Url
+from cryocloud_core.wire import from_data
+
+
+def main(routes: str, verb: str, warm: str, text: str, place: str) -> float:
+    """Return how long it took; `warm` is a small file of the same server."""
+    transfers = Transfers(from_data(json.loads(Path(routes).read_text("utf-8")), Routes))
+    url, target = Url.parse(text), Path(place)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        layer = Layer(transfers, LayerSettings(Path(folder) / "tmp"))
+        layer.fetch(Url.parse(warm), Path(folder) / "warm")
+        began = time.perf_counter()
+        match verb:
+            case "fetch":
+                layer.fetch(url, target)
+            case "tree":
+                layer.fetch_tree(url, target)
+            case "many":
+                names = [f"{number:04d}.bin" for number in range(int(url.path.rpartition("#")[2]))]
+                base = url.text.rpartition("#")[0]
+                Together().each(lambda name: layer.fetch(Url.parse(base + name), target / name), names)
+            case "put":
+                layer.put(target, url)
+        seconds = time.perf_counter() - began
+    transfers.close()
+    return seconds
+
+
+if __name__ == "__main__":
+    print(main(*sys.argv[1:]))
