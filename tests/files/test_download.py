@@ -106,6 +106,16 @@ def test_a_file_that_changes_meanwhile_comes_in_its_new_version(
     assert (tmp_path / "f").read_bytes() == world.contents["/f"] != DATA
 
 
+@pytest.mark.parametrize("size", [1, 100_000, 300_000])
+def test_a_new_version_that_comes_from_its_start_is_taken_from_there(world: World, tmp_path: Path, size: int) -> None:
+    """Shorter or longer than the old one: the answer that tells of it is read to its own end."""
+    world.mischief = deque([Mischief("cut", 70_000), Mischief("changed", 0, size)])
+    layer_of(world, tmp_path / "temp", streams=1).fetch(place("/f"), tmp_path / "f")
+
+    assert (tmp_path / "f").read_bytes() == world.contents["/f"]
+    assert len(world.reads) == 2
+
+
 def test_a_file_of_unknown_size_that_gets_shorter_leaves_no_tail(world: World, tmp_path: Path) -> None:
     """A side that tells nothing but a validator, and that wrongly: what came before is not behind the new end."""
     world.tells_size = world.tells_checksum = False

@@ -6,7 +6,7 @@ import os
 from collections import deque
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from cryocloud_core.errors import CryoCloudError
@@ -48,6 +48,7 @@ def sensible(world: World, wanted: list[Mischief]) -> deque[Mischief]:
 
 
 @settings(max_examples=1000, deadline=None)
+@example(size=1, wanted=[Mischief("lie", 0, -1.0)], tells=(True, False, False, False), old=False, dies=None)
 @given(
     size=SIZES,
     wanted=mischiefs(),

@@ -188,7 +188,8 @@ def test_a_killed_sshd_that_comes_back_costs_little(ssh_mortal: SshServer, tmp_p
         time.sleep(0.2)
         ssh_mortal.start()
 
-    told = interrupted(made.layer(tmp_path / "temp"), made.url("big.bin"), tmp_path / "back", BIG // 4, harm)
+    layer = made.layer(tmp_path / "temp", retries=20)
+    told = interrupted(layer, made.url("big.bin"), tmp_path / "back", BIG // 4, harm)
     made.close()
 
     assert digest(tmp_path / "back") == digest(source)

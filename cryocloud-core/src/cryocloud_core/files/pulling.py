@@ -160,9 +160,9 @@ class Pull:
             if incoming.start != 0 or not alone:
                 raise RemoteFileChanged("is another file than before", subject=str(self.url))
             self.begin(told)
-        else:
-            self.part.learn(joined(self.part.remote, told))
-        return incoming.start, stop if incoming.start == start and stop is not None else self.part.remote.size_bytes
+            return 0, told.size_bytes
+        self.part.learn(joined(self.part.remote, told))
+        return incoming.start, stop if not ignored and stop is not None else self.part.remote.size_bytes
 
     def _refuse_surplus(self, errand: Errand[None], sent: int, end: int) -> None:
         """Drop everything: who sends more than it says is not to be believed in the rest either."""
