@@ -137,6 +137,40 @@ def test_the_next_head_kills_what_a_killed_keeper_could_not(family: Family) -> N
     assert not is_alive(child)
 
 
+#: what a process got from the one it was forked from: open sockets and pipes, signal handlers, session
+INHERITED = """
+import os, signal
+def process_task(worker, task):
+    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    ends = [os.readlink(link) for link in links if os.path.lexists(link)]
+    return {
+        "sockets": sum(end.startswith("socket:") for end in ends),
+        "pipes": len({end for end in ends if end.startswith("pipe:")}),
+        "handlers": [signal.getsignal(number) is signal.SIG_DFL for number in (signal.SIGCHLD, signal.SIGUSR1)],
+        "wakeup": signal.set_wakeup_fd(-1),
+        "leads": os.getsid(0) == os.getpid(),
+        "marker": b"CRYOCLOUD_STATE=" in open("/proc/self/environ", "rb").read(),
+    }
+"""
+
+
+def test_a_worker_has_nothing_of_its_keeper_and_of_other_workers(opened: Callable[..., Any]) -> None:
+    """One socket, its own; the two pipes of its output; no handler of the keeper's; a session and the marker."""
+    floor = opened(workers=3)
+    floor.ear.wait(lambda: all(info.state == "idle" for info in floor.scheduler.workers()))
+
+    for _ in range(3):
+        found = floor.run(INHERITED).outcome.outputs
+        assert found == {
+            "sockets": 1,
+            "pipes": 2,
+            "handlers": [True, True],
+            "wakeup": -1,
+            "leads": True,
+            "marker": True,
+        }
+
+
 def test_a_killed_keeper_is_replaced_with_all_its_workers(opened: Callable[..., Any], tmp_path: Path) -> None:
     """The task that ran is lost, its marked descendants are dead when that is told, the next task runs."""
     floor = opened(workers=1)

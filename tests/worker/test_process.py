@@ -95,6 +95,22 @@ def test_a_zombie_is_not_alive() -> None:
     assert not is_alive(child.pid)
 
 
+def test_a_process_shows_itself_as_another_command() -> None:
+    """What a list of processes shows, as long as there is room for it where the own command line lies."""
+    code = """
+from pathlib import Path
+from cryocloud_core.worker.kernel import show_as
+before = Path("/proc/self/cmdline").read_bytes()
+assert show_as(["worker", "-P", "1"])
+shown = Path("/proc/self/cmdline").read_bytes()
+assert shown.rstrip(b"\\0").split(b"\\0") == [b"worker", b"-P", b"1"], shown
+assert len(shown) == len(before)
+assert not show_as(["x" * len(before)])
+assert Path("/proc/self/cmdline").read_bytes() == shown
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=20)
+
+
 def test_a_worker_dies_when_its_keeper_does_although_its_socket_stays_open(tmp_path: Path) -> None:
     """The parent-death signal does not wait for the module or the socket."""
     code = """

@@ -31,6 +31,8 @@ class Keeping:
 
     loop: asyncio.AbstractEventLoop
     stderr: Path
+    #: added to the environment of the keeper, and so to that of all workers
+    env: dict[str, str]
     tell: Callable[[dict[str, Any]], None]
     gone: Callable[[], None]
     pid: int = 0
@@ -51,6 +53,7 @@ class Keeping:
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=stderr,
+                    env={**os.environ, **self.env},
                     pass_fds=[theirs.fileno()],
                 )
         except OSError as error:

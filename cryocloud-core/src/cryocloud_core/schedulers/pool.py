@@ -139,7 +139,8 @@ class Pool:
             path.unlink(missing_ok=True)
 
     def _start_keeper(self) -> None:
-        self._keeping = Keeping(self.loop, self._directory() / "keeper.err", self._hear, self._keeper_gone)
+        env = {MARKER: self.remains.note.marker}
+        self._keeping = Keeping(self.loop, self._directory() / "keeper.err", env, self._hear, self._keeper_gone)
         self._keeping.start()
         try:
             self._write_note()
@@ -152,9 +153,7 @@ class Pool:
         self._next_key += 1
         self.slots[slot.key] = slot
         self.by_kind[kind].append(slot)
-        env = {MARKER: self.remains.note.marker}
-        if kind == "gpu":
-            env["CUDA_VISIBLE_DEVICES"] = str(number)
+        env = {"CUDA_VISIBLE_DEVICES": str(number)} if kind == "gpu" else {}
         end = self._keeping.spawn(slot.key, env, self._stderr(slot))
         slot.open(self.loop, end, self._readable)
         slot.say(hello(slot, self.settings))

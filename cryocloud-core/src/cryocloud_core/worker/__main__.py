@@ -1,7 +1,8 @@
 """The worker process: `python -P -m cryocloud_core.worker FD PARENT`, a stream socket as FD, its starter's pid.
 
-Laws: spawned by the keeper, never forked; it leads its own session, dies with its parent, inherits the orphans of its
-tasks; it loads nothing of the terminal, no event loop, no plugin that its tasks do not need.
+Laws: made by the keeper, which has one thread and runs no module, never forked from the head; it leads its own
+session, dies with its parent, inherits the orphans of its tasks; it loads nothing of the terminal, no event loop, no
+plugin that its tasks do not need.
 """
 
 from __future__ import annotations
