@@ -57,6 +57,7 @@ def test_what_the_files_share_must_be_the_same(place: Place) -> None:
     assert refused.status == 2
     said = f"--bands: it comes from option 'bands' (bool) of {one} and from option 'bands' (json) of {two}; give one"
     assert refused.err.startswith(said)
+    assert "configured differently for workers" in place.run(one, two).err
     three = file_of(place, "three", "bool", "")
     for first, second in ((one, three), (three, one)):
         refused = place.run(first, second)

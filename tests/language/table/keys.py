@@ -120,6 +120,15 @@ CASES = (
         '"post": {"output": "dst", "target": "/out/p", "basename": true}',
         "W15",
     ),
+    Case(
+        "an upload into the directory that the input watches",
+        """{"module": "work", "name": "A", "downstreamOf": ["In"], "post": {"output": "dst", "target": "/in/done/"}}""",
+        input="""{"module": "dirwatcher", "name": "In", "args": {"src": "/in"}}""",
+        modules={"dirwatcher": {"inputs": {"src": ""}, "outputs": {}, "input_type": "permanent"}},
+        problems=("W16",),
+        says=('"/in/done/" is in the directory that "In" watches',),
+        starts=("A",),
+    ),
     _key(
         "restrictions",
         '"restrictions": {"W:P.pending": "<3", "NodeController.seer3:cache.free": "> 536870912000"}',

@@ -7,7 +7,7 @@ and the installed packages say; nothing is started.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,7 +94,7 @@ def read_all(
         ConfigError: a configuration file is wrong.
     """
     drafts = [(Path(path), draft_of(path, strict=reading.strict)) for path in paths]
-    refuse_differing({str(path): draft for path, draft in drafts})
+    refuse_differing({str(path): draft for path, draft in drafts}, {f"--{name}" for name in given})
     refuse_unknown([draft for _, draft in drafts], given)
     configs = _configs((path for path, _ in drafts), reading)
     return [_link(path, draft, given, reading, registry, config=configs[path]) for path, draft in drafts]
@@ -161,8 +161,8 @@ def option_values(draft: Draft, given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def refuse_differing(drafts: Mapping[str, Draft]) -> None:
-    """Raise OptionError for a flag that takes a value in one file (by name) and none in another.
+def refuse_differing(drafts: Mapping[str, Draft], used: Collection[str]) -> None:
+    """Raise OptionError for a flag that is used and takes a value in one file (by name) and none in another.
 
     Texts, lists and JSON share a flag: each file reads the text as its own type says.
     """
@@ -172,7 +172,7 @@ def refuse_differing(drafts: Mapping[str, Draft]) -> None:
             is_bool = option.kind == "bool"
             for flag in (f"--{name}", f"--no-{name}") if is_bool else (f"--{name}",):
                 there, other, was_bool = flags.setdefault(flag, (file, option, is_bool))
-                if there != file and (was_bool, other.name) != (is_bool, name):
+                if flag in used and there != file and (was_bool, other.name) != (is_bool, name):
                     raise OptionError(
                         f"it comes from option {other.name!r} ({other.kind}) of {there} and from option {name!r} "
                         f"({option.kind}) of {file}",

@@ -39,7 +39,7 @@ class WorkflowCommand(PlainCommand):
 
         drafts, problems = find_drafts(args, super().get_params(ctx))
         if not ctx.resilient_parsing:
-            refuse_differing(drafts)
+            refuse_differing(drafts, {word.partition("=")[0] for word in args})
         ctx.meta[DRAFTS] = drafts
         try:
             rest: list[str] = super().parse_args(ctx, args)
