@@ -27,6 +27,8 @@ from cryocloud_core.task import Task
 class Moves:
     """The moves of one turn; what they command is collected in `commands`."""
 
+    __slots__ = ("_context", "_settled", "at", "closed", "commands", "pebble")
+
     def __init__(self, pebble: Pebble, at: float, context: Context) -> None:
         self.pebble = pebble
         self.at = at

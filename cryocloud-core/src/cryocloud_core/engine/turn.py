@@ -35,6 +35,8 @@ CLEAN_UP_LIMIT_S = 60.0
 class Turn:
     """One event applied to one pebble; `finish` returns the commands."""
 
+    __slots__ = ("_at", "_commands", "_moves", "pebble")
+
     def __init__(self, pebble: Pebble, at: float, context: Context) -> None:
         self.pebble = pebble
         self._at = at

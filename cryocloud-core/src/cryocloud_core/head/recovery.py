@@ -142,7 +142,8 @@ class _Replay:
                 elif isinstance(command, KeepCheckpoint):
                     kept.append(command)
             if tasks or started:
-                self._compare(event, tasks, without_parts(json.loads(started or "[]"), number, taken))
+                before = json.loads(started or "[]")
+                self._compare(event, tasks, without_parts(before, number, taken) if taken else before)
         held.earlier = begun.open()
         return kept
 
