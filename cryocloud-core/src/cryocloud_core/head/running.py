@@ -80,11 +80,19 @@ class Running:
         self._performer, self._feeds = machinery.performer, machinery.feeds
         self._performer.after = self._look
         self._performer.ending = lambda: self._feeds.done or self._drained
-        exchange, restraint = self._performer.exchange, self._performer.restraint
-        self.watch = Watch(scheduler, parts.gate, exchange, parts.counters, telling, restraint=restraint)
+        self.watch, self.answers = self._make_watch(), self._make_answers()
         runs = tuple(run.number for run in parts.runs.values())
-        self.answers = Answers(self, parts, self._feeds, scheduler, given, machinery.inbox.put, exchange, restraint)
         self._forgetting = Forgetting(parts.journal, Retention(settings.keep_s, settings.keep_pebbles), runs)
+
+    def _make_watch(self) -> Watch:
+        parts, performer = self._parts, self._performer
+        waits = (performer.exchange, parts.counters, self._telling)
+        return Watch(self._scheduler, parts.gate, *waits, restraint=performer.restraint)
+
+    def _make_answers(self) -> Answers:
+        performer, put = self._performer, self._machinery.inbox.put
+        waits = (performer.exchange, performer.restraint)
+        return Answers(self, self._parts, self._feeds, self._scheduler, self._given, put, *waits)
 
     # --- for the head ---------------------------------------------------------------------------------
 
