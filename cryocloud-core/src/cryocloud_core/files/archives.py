@@ -59,13 +59,14 @@ def unpack_beside(archive: Path, folder: Path, limits: UnpackLimits, check: Call
         tree.finish()
         sync_tree(root, [root.joinpath(*parts) for parts in tree.written])
     except OSError as error:
+        tree.close()
         shutil.rmtree(root, ignore_errors=True)
         raise ArchiveError(f"cannot unpack into {folder}: {error.strerror}", subject=str(archive)) from error
     except BaseException:
+        tree.close()
         shutil.rmtree(root, ignore_errors=True)
         raise
-    finally:
-        tree.close()
+    tree.close()
     return root
 
 

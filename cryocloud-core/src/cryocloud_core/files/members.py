@@ -1,7 +1,8 @@
 """What an archive holds, as one plain list of members whatever its format.
 
-Laws: the format is recognised by content, never by name; members are read once, in order, forward only; nothing is
-written here; whatever is wrong with an archive is an ArchiveError that names it.
+Laws: the format is recognised by content, never by name; members come once, in order, and their contents are read
+forward, those that can be read apart by several threads; nothing is written here; whatever is wrong with an archive is
+an ArchiveError that names it.
 """
 
 from __future__ import annotations
@@ -9,12 +10,11 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import stat
+import os
 import tarfile
-import time
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -23,10 +23,16 @@ from typing import IO, Any, cast
 from attrs import frozen
 
 from cryocloud_core.errors import ArchiveError
+from cryocloud_core.files.inflate import GunzipReader
+from cryocloud_core.files.member import Member, MemberKind
+from cryocloud_core.files.readahead import BLOCK_BYTES, ReadAhead
+from cryocloud_core.files.zips import zip_members
 
 #: a tar header that describes a name may be this long; a longer one is a bomb, tarfile would read it into memory
 _HEADER_LIMIT = 1024 * 1024
 _TAR_BLOCK = 512
+#: bytes of a tar that are read at a time; tarfile's usual 10 KiB cost more than decompressing
+_TAR_READ = BLOCK_BYTES
 #: tar pads to 10 KiB, tapes to some MiB; more is no padding
 _PADDING_LIMIT = 64 * 1024 * 1024
 _LONG_HEADERS = (
@@ -64,28 +70,6 @@ class Packing:
 
     format: Format
     compression: str = ""
-
-
-class MemberKind(Enum):
-    """What a member is."""
-
-    FILE = "file"
-    DIRECTORY = "directory"
-    SYMLINK = "symlink"
-    HARDLINK = "hardlink"
-
-
-@frozen
-class Member:
-    """One entry. `name` is as the archive has it, unchecked; `link` what a link points at; `mode` 0 where unknown."""
-
-    name: str
-    kind: MemberKind
-    mode: int = 0
-    modified_at: float | None = None
-    link: str = ""
-    #: opens the content of a file
-    open: Callable[[], IO[bytes]] | None = None
 
 
 def packing_of(path: Path) -> Packing | None:
@@ -133,7 +117,7 @@ def members_of(path: Path, packing: Packing) -> Iterator[Member]:
     with _explained(path):
         match packing.format:
             case Format.ZIP:
-                yield from _zip_members(path)
+                yield from zip_members(path)
             case Format.TAR:
                 yield from _tar_members(path, packing.compression)
             case Format.SINGLE:
@@ -155,36 +139,6 @@ def explained(subject: str) -> Iterator[None]:
 
 def _explained(path: Path) -> Any:
     return explained(str(path))
-
-
-def _zip_members(path: Path) -> Iterator[Member]:
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            if info.flag_bits & 0x1:
-                raise ArchiveError(f"member {info.filename!r} is encrypted", subject=str(path))
-            yield _zip_member(archive, info)
-
-
-def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
-    # Only archives made on Unix (3) carry a mode; those made on Windows may carry its separators.
-    mode = info.external_attr >> 16 if info.create_system == 3 else 0
-    name = info.filename if info.create_system else info.filename.replace("\\", "/")
-    at = _zip_time(info)
-    if stat.S_ISLNK(mode):
-        target = archive.read(info).decode("utf-8", "surrogateescape")
-        return Member(name, MemberKind.SYMLINK, mode, at, target)
-    if info.is_dir() or stat.S_ISDIR(mode):
-        return Member(name, MemberKind.DIRECTORY, mode, at)
-    if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        raise ArchiveError(f"member {info.filename!r} is a device or pipe", subject=str(archive.filename))
-    return Member(name, MemberKind.FILE, mode, at, open=lambda: archive.open(info))
-
-
-def _zip_time(info: zipfile.ZipInfo) -> float | None:
-    try:
-        return time.mktime((*info.date_time, 0, 0, -1))
-    except (ValueError, OverflowError):
-        return None
 
 
 class _StrictInfo(tarfile.TarInfo):
@@ -214,9 +168,14 @@ _EndOfArchive: type[Exception] = vars(tarfile)["EOFHeaderError"]
 
 def _tar_members(path: Path, compression: str) -> Iterator[Member]:
     with (
-        _decompressed(path, compression) as stream,
+        _ahead(path, compression) as stream,
         tarfile.open(
-            str(path), mode="r|", fileobj=cast(Any, stream), tarinfo=_StrictInfo, errors="surrogateescape"
+            str(path),
+            mode="r|",
+            fileobj=cast(Any, stream),
+            bufsize=_TAR_READ,
+            tarinfo=_StrictInfo,
+            errors="surrogateescape",
         ) as archive,
     ):
         while (info := archive.next()) is not None:
@@ -254,7 +213,7 @@ def _tar_member(path: Path, archive: tarfile.TarFile, info: tarfile.TarInfo) -> 
 
 
 def _single_member(path: Path, compression: str) -> Iterator[Member]:
-    with _decompressed(path, compression) as stream:
+    with _ahead(path, compression) as stream:
         yield Member(single_name(path.name, compression), MemberKind.FILE, open=lambda: stream)
 
 
@@ -264,14 +223,26 @@ def single_name(name: str, compression: str) -> str:
     return plain if plain and plain != name else f"{name}.unpacked"
 
 
+def _ahead(path: Path, compression: str) -> IO[bytes]:
+    """Open a file as the bytes inside its compression, decompressed by another thread where there is a core for it."""
+    stream = _decompressed(path, compression)
+    return cast(IO[bytes], ReadAhead(stream)) if compression and cores() > 1 else stream
+
+
 def _decompressed(path: Path, compression: str) -> IO[bytes]:
-    """Open a file as the bytes inside its compression; isal reads gzip three times faster where it is installed."""
-    if compression == "gz":
-        try:
-            from isal import igzip
-        except ImportError:
-            return cast(IO[bytes], gzip.open(path, "rb"))
-        return cast(IO[bytes], igzip.open(path, "rb"))
-    if compression == "bz2":
-        return cast(IO[bytes], bz2.open(path, "rb"))
-    return cast(IO[bytes], lzma.open(path, "rb")) if compression == "xz" else path.open("rb")
+    """Open a file as the bytes inside its compression."""
+    match compression:
+        case "gz":
+            source = path.open("rb", buffering=0)
+            return cast(IO[bytes], GunzipReader(source.read, source.close))
+        case "bz2":
+            return cast(IO[bytes], bz2.open(path, "rb"))
+        case "xz":
+            return cast(IO[bytes], lzma.open(path, "rb"))
+        case _:
+            return path.open("rb")
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

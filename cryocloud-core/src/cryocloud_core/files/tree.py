@@ -2,7 +2,8 @@
 
 Laws: every path is opened component by component without following links; links are made last, so nothing can be
 written through one, and each must end inside; setuid, setgid and sticky bits are dropped; a later member of a name
-replaces an earlier one; limits are checked while bytes are written, whatever the archive's headers claim.
+replaces an earlier one; limits are checked while bytes are written, whatever the headers claim, however
+many threads write.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from cryocloud_core.errors import ArchiveError
-from cryocloud_core.files.members import Member, MemberKind, explained
+from cryocloud_core.files.contents import Contents
+from cryocloud_core.files.member import Member, MemberKind
+from cryocloud_core.files.members import cores, explained
 
-_CHUNK = 1024 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-#: seconds; what a header claims beyond it is nonsense that disks refuse
-_LAST_TIME = 2**33
 #: below this much output the ratio is not judged: small text packs well
 RATIO_FLOOR_BYTES = 2**30
 
@@ -51,6 +53,8 @@ class Tree:
     _entries: int = 0
     _bytes: int = 0
     _parent: tuple[tuple[str, ...], int] | None = None
+    _lock: threading.Lock = field(factory=threading.Lock)
+    _contents: Contents = field(default=Factory(lambda self: Contents(self._count_bytes, cores()), takes_self=True))
 
     def add(self, member: Member) -> None:
         """Write one member, or note it if it is a link. Raises ArchiveError."""
@@ -63,14 +67,12 @@ class Tree:
             raise self._refuse(f"member {member.name!r} has no name")
         if any(parts[:end] in self.links for end in range(1, len(parts))):
             raise self._refuse(f"member {member.name!r} lies behind a link of the same archive")
-        with explained(self.archive):
-            try:
-                self._add(member, parts)
-            except OSError as error:
-                raise self._refuse(f"member {member.name!r}: {_reason(error)}") from error
+        with self._told(member):
+            self._add(member, parts)
 
     def finish(self) -> None:
-        """Make the links and see that each ends inside. Raises ArchiveError."""
+        """Wait for the contents, make the links and see that each ends inside. Raises ArchiveError."""
+        self._contents.finish()
         self._forget_parent()
         root = os.path.realpath(self.root)
         for parts, target in self.links.items():
@@ -81,8 +83,18 @@ class Tree:
                 raise self._refuse(f"link {'/'.join(parts)!r} -> {self.links[parts]!r} points outside")
 
     def close(self) -> None:
-        """Let go of open directories."""
+        """Write nothing more, and let go of open directories."""
+        self._contents.stop()
         self._forget_parent()
+
+    @contextmanager
+    def _told(self, member: Member) -> Iterator[None]:
+        """Turn what goes wrong with a member into an ArchiveError that names it."""
+        with explained(self.archive):
+            try:
+                yield
+            except OSError as error:
+                raise self._refuse(f"member {member.name!r}: {_reason(error)}") from error
 
     def _add(self, member: Member, parts: tuple[str, ...]) -> None:
         match member.kind:
@@ -108,27 +120,12 @@ class Tree:
         os.close(self._open_directory(parts))
 
     def _file(self, parts: tuple[str, ...], member: Member) -> None:
-        assert member.open is not None
         folder = self._folder(parts[:-1])
         self._clear(parts, folder)
         mode = (stat.S_IMODE(member.mode) & 0o777 | 0o600) if member.mode else 0o666
         descriptor = os.open(parts[-1], _NEW_FILE, mode, dir_fd=folder)
-        try:
-            with member.open() as source:
-                self._copy(source.read, descriptor)
-            if member.modified_at is not None and 0 <= member.modified_at < _LAST_TIME:
-                os.utime(descriptor, (member.modified_at, member.modified_at))
-        finally:
-            os.close(descriptor)
         self.written[parts] = True
-
-    def _copy(self, read: Callable[[int], bytes], descriptor: int) -> None:
-        while data := read(_CHUNK):
-            self.check()
-            self._count_bytes(len(data))
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
+        self._contents.write(member, descriptor, lambda: self._told(member))
 
     def _hard_link(self, parts: tuple[str, ...], member: Member) -> None:
         source = self._parts(member.link)
@@ -199,7 +196,9 @@ class Tree:
             raise self._refuse(f"has more than {self.limits.max_entries} entries", "raise unpack_max_entries")
 
     def _count_bytes(self, count: int) -> None:
-        self._bytes += count
+        self.check()
+        with self._lock:
+            self._bytes += count
         if self._bytes > self.limits.max_bytes:
             raise self._refuse(f"unpacks to more than {self.limits.max_bytes} bytes", "raise unpack_max_bytes")
         if self._bytes > max(RATIO_FLOOR_BYTES, self.packed_bytes * self.limits.max_ratio):
