@@ -35,6 +35,9 @@ def is_plain(case: Case) -> bool:
         case.awaits,
         case.options,
         case.modules,
+        case.status,
+        case.changes,
+        case.blocked,
     )
     return (
         case.runs

@@ -42,13 +42,16 @@ class Case:
 
     When: `arrivals` are (input node, values), `ends` say how tasks end, by label or node, a list for attempt
     after attempt; `order` names nodes or labels in the order their tasks end while several are open (both ways round
-    when it is empty); `workers` run at once, on `machines`; the pebble is given up while `cancel` runs.
+    when it is empty); `workers` run at once, on `machines`; the pebble is given up while `cancel` runs. `status` holds
+    status values by `channel:parameter`, `changes` those that change when a label's task ends, or, under no label, when
+    nothing else can happen.
 
     Then: the codes of `problems`, exactly, in document order, and `says`, texts that they contain; what the
     command line `refuses` about the options; the `states` of labels, the `result` of each pebble, `starts` in
     order, `args`, `staged` and fields of the `tasks` of labels, `attempts` and most tasks `at_once` of nodes,
-    `waits` before repeats in seconds; `notes`, one for each warning of the run, contained in it; `cleaned`,
-    the bases of the tempdirs that were removed.
+    `waits` before repeats in seconds; `blocked`, texts that say why tasks or pebbles had to wait; `notes`, one for each
+    warning of the run, contained in it; `cleaned`, the bases of the tempdirs that were removed. A pebble that is left
+    waiting has the result `open`.
 
     For a run with real workers: `code`, bodies of `process_task` by module (`args`, `task`, `worker`, `here`, and
     `cancel_event` if it asks for it; other modules end as `ends` says); `files` made before, by path from the case's
@@ -77,6 +80,8 @@ class Case:
     workers: int = 99
     machines: tuple[str, ...] = ("m1", "m2")
     cancel: str = ""
+    status: Mapping[str, Any] = field(factory=dict)
+    changes: Mapping[str, Mapping[str, Any]] = field(factory=dict)
 
     problems: tuple[str, ...] = ()
     says: tuple[str, ...] = ()
@@ -90,6 +95,7 @@ class Case:
     attempts: Mapping[str, int] = field(factory=dict)
     at_once: Mapping[str, int] = field(factory=dict)
     waits: tuple[float, ...] | None = None
+    blocked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     cleaned: tuple[str | None, ...] = ()
 

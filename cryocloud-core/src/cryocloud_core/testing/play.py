@@ -12,9 +12,10 @@ from typing import Any
 
 from attrs import define, field
 
-from cryocloud_core.engine.commands import Ask, CancelTask, CleanUp, Command, SetTimer, StartTask
+from cryocloud_core.engine.commands import Ask, CancelTask, CleanUp, Command, Meet, SetTimer, StartTask
 from cryocloud_core.engine.debts import CLEAN_UP_TIMER
-from cryocloud_core.engine.gate import Gate
+from cryocloud_core.engine.exchange import Exchange
+from cryocloud_core.engine.gate import Gate, Held
 from cryocloud_core.errors import OptionError
 from cryocloud_core.graph.draft import Draft, Found, Linked, Missing, Wanted
 from cryocloud_core.graph.load import link, parse
@@ -25,6 +26,7 @@ from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.task import Cancelled, Code, Staging, StagingKind, Task, TaskId
 from cryocloud_core.testing.case import Case
 from cryocloud_core.testing.flow import Flow
+from cryocloud_core.testing.waits import Waits
 
 
 def load(case: Case, modules: Mapping[str, Any], flags: tuple[str, ...] = ()) -> tuple[Draft, Linked]:
@@ -62,6 +64,15 @@ class Play:
     _timers: list[SetTimer] = field(factory=list)
     _cleans: list[CleanUp] = field(factory=list)
     _cancels: dict[str, str] = field(factory=dict)
+    #: pebbles that wait for each other
+    _exchange: Exchange = field(factory=Exchange)
+    _waits: Waits = field(init=False)
+    #: why something had to wait
+    blocked: set[str] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        """Make what holds tasks back."""
+        self._waits = Waits(self.flow, self.gate, self.case)
 
     @classmethod
     def of(cls, case: Case, draft: Draft, workflow: Workflow, *, last_first: bool = False) -> Play:
@@ -75,6 +86,7 @@ class Play:
     def run(self) -> None:
         """Let the pebbles arrive and everything end that starts."""
         for number, (source, values) in enumerate(self.case.arrivals, 1):
+            self._waits.arrives(number, source)
             self._perform(self.flow.arrive(number, dict(values), source))
         self._hand_out()
         while self._step():
@@ -99,8 +111,17 @@ class Play:
             self.flow.at = max(self.flow.at, timer.due_at)
             self._perform(self.flow.fire(timer.timer, timer.pebble))
         else:
-            return False
+            return self._waits.changed("", self.flow.at) or self._part()
         return True
+
+    def _part(self) -> bool:
+        """No partner will come for pebbles that wait, unless an input goes on for ever; False when none waits."""
+        nodes = self.flow.workflow.nodes.values()
+        name = self.flow.workflow.name
+        answers = [] if any(node.permanent for node in nodes) else self._exchange.give_up(name, self.flow.at)
+        for answer in answers:
+            self._perform(self.flow.when(answer))
+        return bool(answers)
 
     def _next(self) -> Task:
         ranks = {name: rank for rank, name in enumerate(self.case.order)}
@@ -114,21 +135,34 @@ class Play:
             return
         self.out.remove(task)
         self.gate.ended(task.id)
+        self._waits.counters.ended(task)
+        self._waits.changed(name, self.flow.at)
         why = self._cancels.get(task.id)
         outcome = self.case.end_of(name, task.node, task.attempt) if why is None else Cancelled(why)
         machine = next(iter(task.machines), self.case.machines[0] if self.case.machines else "m1")
         self._perform(self.flow.end(task.id, outcome, machine=machine))
 
     def _hand_out(self) -> None:
-        def offer(task: Task) -> bool:
+        def offer(task: Task) -> bool | Held:
+            held = self._waits.restraint.held(task)
+            if held is not None:
+                return held
             if len(self.out) >= self.case.workers:
                 return False
             self.out.append(task)
+            self._waits.counters.handed(task)
+            self._waits.counters.began(task, "worker", self.flow.at)
             self.starts.append(label_of(task.id))
             self.tasks.setdefault(label_of(task.id), task)
             return True
 
-        self.gate.hand_out(offer)
+        idle = 0
+        # What a restriction holds does not count any more once it is held: the next look sees that.
+        while idle < 2:
+            before = len(self.starts)
+            self.gate.hand_out(offer)
+            idle = 0 if len(self.starts) > before else idle + 1
+        self.blocked |= {each.why for each in (*self.gate.blocked(), *self._exchange.blocked())}
         for node, count in Counter(task.node for task in self.out).items():
             self.at_once[node] = max(self.at_once[node], count)
 
@@ -136,7 +170,11 @@ class Play:
         for command in commands:
             match command:
                 case StartTask(task):
+                    self._waits.counters.queued(task)
                     self.gate.enter(task)
+                case Meet():
+                    for answer in self._exchange.join(command, self.flow.at):
+                        self._perform(self.flow.when(answer))
                 case SetTimer(timer=name) if name != CLEAN_UP_TIMER:
                     self.waits.append(command.due_at - self.flow.at)
                     self._timers.append(command)
@@ -150,7 +188,10 @@ class Play:
                     pass
 
     def _cancel(self, task: str, why: str) -> None:
+        if self._exchange.leave(task):
+            return
         if self.gate.withdraw(task):
+            self._waits.counters.withdrawn(self.flow.workflow.name, TaskId.parse(task).node)
             self._perform(self.flow.end(task, Cancelled(why)))
         else:
             self._cancels[task] = why
@@ -224,7 +265,7 @@ def _option_differences(case: Case, draft: Draft) -> Iterator[str]:
 def _play_differences(case: Case, play: Play) -> Iterator[str]:
     yield from differ("state", case.states, play.states())
     for number, result in enumerate(case.results, 1):
-        yield from differ("result of pebble", {number: result}, {number: play.flow.result(number)})
+        yield from differ("result of pebble", {number: result}, {number: play.flow.result(number) or "open"})
     if case.starts is not None and tuple(play.starts) != case.starts:
         yield f"starts were {play.starts}, expected {case.starts}"
     tasks = play.tasks
@@ -238,6 +279,9 @@ def _play_differences(case: Case, play: Play) -> Iterator[str]:
     yield from differ("tasks at once of", case.at_once, play.at_once)
     if case.waits is not None and tuple(play.waits) != case.waits:
         yield f"waits were {play.waits}, expected {case.waits}"
+    for part in case.blocked:
+        if not any(part in why for why in play.blocked):
+            yield f"nothing waits because {part!r}, but because {sorted(play.blocked)}"
     yield from _note_differences(case, play.flow.notes())
     if sorted(map(str, play.cleaned)) != sorted(map(str, case.cleaned)):
         yield f"cleaned were {play.cleaned}, expected {case.cleaned}"
