@@ -12,6 +12,7 @@ import pytest
 from cryocloud_core.sdk.transfer import Outgoing, Transfer, TransferConfig
 from cryocloud_core.testing.transfers import outgoing
 from tests.services.scriptserver import script_server  # noqa: F401 - a fixture of this folder's tests
+from tests.transfers.odd_s3 import to, transfers  # noqa: F401 - fixtures
 
 Make = Callable[[type[Transfer], Mapping[str, Any]], Transfer]
 

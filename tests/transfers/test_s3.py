@@ -15,6 +15,7 @@ from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.s3 import S3Transfer
 from cryocloud_core.transfers.s3_parts import PART_BYTES
+from cryocloud_core.transfers.s3_sending import Body
 from tests.services.s3server import S3Server
 from tests.transfers.shop import Shop, outgoing
 
@@ -259,3 +260,21 @@ def test_a_url_that_names_no_object_is_refused(s3_server: S3Server, tmp_path: Pa
 
     with pytest.raises(TransferError, match=told):
         transfer.put(outgoing(tmp_path, b"content"), Url.parse(f"s3://{s3_server.address}{path}"))
+
+
+@pytest.mark.parametrize("size", [1000, PART_BYTES + 1000])
+def test_bytes_that_change_on_the_way_are_refused(
+    s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """The server compares what arrives with its digest; the object is not made, and a second try is worth it."""
+    shop = Shop(s3_server, tmp_path, {"fast": False})
+    shop.put("other")
+    read = Body.read
+    monkeypatch.setattr(Body, "read", lambda self, size=-1, /: read(self, size).replace(b"xxx", b"xyx"))
+
+    with pytest.raises(TransferError, match="BadDigest") as caught:
+        shop.put("object", b"x" * size)
+    assert caught.value.repeat
+    assert shop.names() == ["other"]
+    assert shop.unfinished() == []
+    shop.transfer.close()

@@ -7,85 +7,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ssl
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
 
-from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing, TransferError
-from cryocloud_core.sdk.transfer import TransferConfig
-from cryocloud_core.sdk.url import Url
-from cryocloud_core.transfers.s3 import S3Transfer
-from tests.services.oddserver import Certificates, OddServer, Request, Steps, reply
+from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing
+from tests.services.oddserver import Request, Steps, reply
+from tests.transfers.odd_s3 import OBJECT, Server, Transfers, always, raised, read, refusal
 from tests.transfers.shop import outgoing
-
-SETTINGS = {
-    "aws_access_key_id": "key",
-    "aws_secret_access_key": "secret",
-    "secure": False,
-    "read_timeout": 0.5,
-    "connect_timeout": 1,
-}
-OBJECT = {"ETag": '"v1"', "Last_Modified": "Wed, 25 Nov 2026 19:07:56 GMT"}
-Server = Callable[..., OddServer]
-Transfers = Callable[..., tuple[S3Transfer, Url]]
-
-
-def refusal(status: int, code: str, more: str = "", **headers: str) -> bytes:
-    """Return a refusal as S3 writes it."""
-    text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>so it is</Message>{more}</Error>"
-    return reply(status, text.encode(), Content_Type="application/xml", **headers)
-
-
-@pytest.fixture(scope="module", params=["fast", "plain"])
-def transfers(request: pytest.FixtureRequest) -> Iterator[Callable[..., S3Transfer]]:
-    """Give transfers by each data plane, one for all tests that want the same settings."""
-    made: dict[str, S3Transfer] = {}
-
-    def make(**more: object) -> S3Transfer:
-        settings = SETTINGS | {"fast": request.param == "fast"} | more
-        return made.setdefault(repr(settings), S3Transfer(TransferConfig({"127_0_0_1": settings})))
-
-    yield make
-    for transfer in made.values():
-        transfer.close()
-
-
-@pytest.fixture
-def to(transfers: Callable[..., S3Transfer]) -> Transfers:
-    """Give ``to(server)``: a transfer by each data plane, and the URL of an object of the server."""
-    return lambda server, key="key", **more: (transfers(**more), Url.parse(f"s3://{server.address}/bucket/{key}"))
-
-
-def always(*steps: bytes | float) -> Callable[[Request], Steps]:
-    """Return an answer to whatever is asked; what is asked with HEAD or to put something gets none of the content."""
-
-    def answer(request: Request) -> Steps:
-        first = steps[0]
-        if isinstance(first, bytes) and request.method == "HEAD":
-            return [first.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"]
-        is_content = isinstance(first, bytes) and first.startswith(b"HTTP/1.1 2")
-        return [reply(200, ETag='"v1"')] if is_content and request.method == "PUT" else steps
-
-    return answer
-
-
-def read(transfer: S3Transfer, url: Url, *wanted: object) -> bytes:
-    """Return what a read gives."""
-    with transfer.read(url, *wanted) as incoming:  # type: ignore[arg-type]
-        return b"".join(incoming.chunks)
-
-
-def raised(call: Callable[[], object]) -> TransferError:
-    """Return what a call raises."""
-    with pytest.raises(TransferError) as caught:
-        call()
-    return caught.value
-
 
 SOON = format_datetime(datetime.now(UTC) + timedelta(seconds=300), usegmt=True)
 
@@ -174,85 +106,14 @@ def test_what_is_no_answer_of_s3_is_told(
     assert f"http://{server.address}" in error.message
 
 
-def test_a_connection_that_was_given_up_meanwhile_is_made_anew(odd_server: Server, to: Transfers) -> None:
-    """One request that is met by a closed door is sent once more at once."""
-    closed: list[Request] = []
-
-    def answer(request: Request) -> Steps:
-        if len(closed) < 2 and request.method == "GET":  # obstore's one, the first of the plain plane
-            closed.append(request)
-            return []
-        return [reply(200, b"content", **OBJECT)]
-
-    transfer, url = to(odd_server(answer))
-    if transfer.config.get(url, "fast") is False:
-        closed.append(Request("GET", "", {}))
-
-    assert read(transfer, url) == b"content"
-    assert len(closed) == 2
-
-
-def test_an_answer_that_breaks_off_is_worth_another_try(odd_server: Server, to: Transfers) -> None:
-    """Bytes that were promised and do not come are an error, not the end of the object."""
-    head = (
-        b'HTTP/1.1 200 odd\r\nContent-Length: 1000\r\nETag: "v1"\r\nLast-Modified: '
-        + OBJECT["Last_Modified"].encode()
-        + b"\r\n\r\n"
-    )
-    transfer, url = to(odd_server(always(head + b"x" * 500, 0.1)))
-
-    with transfer.read(url) as incoming:
-        error = raised(lambda: b"".join(incoming.chunks))
-    assert "broke off" in error.message
-    assert error.repeat
-
-
-@pytest.mark.parametrize("steps", [(5.0,), (b"HTTP/1.1 200 odd\r\n", 5.0)])
-def test_a_server_that_says_nothing_is_given_up(
-    odd_server: Server, to: Transfers, tmp_path: Path, steps: tuple[bytes | float, ...]
-) -> None:
-    """After the configured time every call ends, and may be tried again."""
-    transfer, url = to(odd_server(lambda _: steps))
-
-    for call in (lambda: read(transfer, url), lambda: transfer.put(outgoing(tmp_path, b"content"), url)):
-        began = time.monotonic()
-        error = raised(call)
-        assert "sent nothing for 0.5 s" in error.message
-        assert error.repeat
-        assert time.monotonic() - began < 4
-
-
-def test_a_server_that_falls_silent_within_an_answer_is_given_up(odd_server: Server, to: Transfers) -> None:
-    """A silence between two bytes of an object is as long as one before the first."""
-    head = reply(200, b"x" * 1000, **OBJECT)[:-500]
-    transfer, url = to(odd_server(always(head, 5.0)))
-    began = time.monotonic()
-
-    with transfer.read(url) as incoming:
-        assert raised(lambda: b"".join(incoming.chunks)).repeat
-    assert time.monotonic() - began < 4
-
-
-def test_a_slow_server_is_waited_for(odd_server: Server, to: Transfers) -> None:
-    """An object that trickles for longer than the time-out, but is never silent for so long, arrives in pieces."""
-    whole = reply(200, b"x" * 300_000, **OBJECT)
-    steps: list[bytes | float] = []
-    for start in range(0, len(whole), 50_000):
-        steps += [whole[start : start + 50_000], 0.3]
-    transfer, url = to(odd_server(always(*steps)))
-
-    with transfer.read(url) as incoming:
-        pieces = [piece for piece in incoming.chunks if piece]
-    assert b"".join(pieces) == b"x" * 300_000
-    assert len(pieces) > 1
-
-
 def test_a_server_that_does_not_know_if_match_is_seen_through(odd_server: Server, to: Transfers) -> None:
     """An answer of another version than was asked for is refused here if it is not there."""
-    transfer, url = to(odd_server(always(reply(200, b"content", **OBJECT))))
+    server = odd_server(always(reply(200, b"content", **OBJECT)))
+    transfer, url = to(server)
 
     assert isinstance(raised(lambda: read(transfer, url, 0, None, '"v0"')), RemoteFileChanged)
     assert read(transfer, url, 0, None, '"v1"') == b"content"
+    assert [asked.headers["if-match"] for asked in server.asked if asked.method == "GET"][-1] == '"v1"'
 
 
 def test_a_server_without_ranges_answers_from_the_start(odd_server: Server, to: Transfers) -> None:
@@ -345,29 +206,23 @@ def test_keys_are_sent_as_they_stand(odd_server: Server, to: Transfers, tmp_path
     assert {asked.path for asked in server.asked} == {path}
 
 
-def test_a_server_with_tls_is_trusted_by_its_certificate(
-    odd_server: Server, to: Transfers, certificates: Certificates, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A certificate that nobody vouches for is refused; AWS_CA_BUNDLE vouches for it, by both data planes."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.server)
-    server = odd_server(always(reply(200, b"content", x_amz_meta_cryocloud_sha256="0" * 64, **OBJECT)), context)
-    transfer, url = to(server, secure=True)
-
-    error = raised(lambda: transfer.stat(url))
-    assert "certificate that is not trusted: unable to get local issuer certificate" in error.message
-    assert "AWS_CA_BUNDLE" in error.remedy
-    assert not error.repeat
-    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificates.authority))
-    transfer, url = to(server, secure=True, region="another")  # another transfer, which sees the variable
-    assert read(transfer, url) == b"content"
-    transfer.put(outgoing(tmp_path, b"content"), url)
-    assert transfer._server(url)._strikes == 0
-
-
 def test_an_object_that_is_missing_is_missing_whatever_the_answer_holds(odd_server: Server, to: Transfers) -> None:
     """A 404 of something that is not S3's own is a missing object too."""
     transfer, url = to(odd_server(always(reply(404, b"<html>not here</html>", Content_Type="text/html"))))
 
     for call in (lambda: transfer.stat(url), lambda: read(transfer, url)):
         assert isinstance(raised(call), RemoteFileMissing)
+
+
+def test_every_byte_that_is_sent_goes_with_its_digest(odd_server: Server, to: Transfers, tmp_path: Path) -> None:
+    """What is put carries a digest for the server to compare, and our own of the whole file."""
+    server = odd_server(always(reply(200, b"content", **OBJECT)))
+    transfer, url = to(server)
+    transfer.put(outgoing(tmp_path, b"content"), url)
+    [sent] = [asked for asked in server.asked if asked.method == "PUT"]
+
+    md5 = base64.b64encode(hashlib.md5(b"content").digest()).decode()
+    sha256 = hashlib.sha256(b"content").hexdigest()
+    assert sent.headers.get("content-md5") == md5 or sent.headers["x-amz-content-sha256"] == sha256
+    assert sent.headers["x-amz-meta-cryocloud-sha256"] == sha256
+    assert sent.body == b"content"

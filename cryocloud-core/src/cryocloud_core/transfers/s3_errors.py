@@ -20,16 +20,20 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    HTTPClientError,
+    IncompleteReadError,
     NoCredentialsError,
     ParamValidationError,
     ReadTimeoutError,
 )
+from botocore.exceptions import ConnectionError as LineError
 
 from cryocloud_core.errors import CryoCloudError, RemoteFileChanged, RemoteFileMissing, TransferError
 from cryocloud_core.transfers.s3_access import Access, Place
 
 #: what a request may raise; anything else is a bug
 RAISED = (BotoCoreError, ClientError, aiohttp.ClientError, OSError, ValueError, CancelledError)
+_OF_THE_LINE = (HTTPClientError, LineError, IncompleteReadError, aiohttp.ClientError, OSError)
 #: a server's own words are cut after so many characters
 _WORDS = 200
 
@@ -165,7 +169,7 @@ class Asked:
                 case aiohttp.ClientResponseError():
                     told = f"{endpoint} does not answer like a web server"
                     return self._told(told, f"check the port, and {section}.secure")
-        if isinstance(error, ValueError):
+        if not isinstance(error, _OF_THE_LINE):  # the library's own: a setting of Amazon's files, or its data
             return self._told(" ".join(str(error).split())[:_WORDS])
         # The library's own text would repeat the URL, with what is signed in it.
         last = list(causes(error))[-1]
