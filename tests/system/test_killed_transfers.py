@@ -98,7 +98,7 @@ def test_a_kill_in_an_upload_leaves_one_whole_file(place: Any, ssh_mortal: SshSe
 
 
 def test_a_worker_killed_while_it_sends_an_object_leaves_one_whole_object(place: Any, s3_mortal: S3Server) -> None:
-    """The parts of the first try never become one."""
+    """The parts of the first try are taken away."""
     s3 = client(s3_mortal)
     s3.create_bucket(Bucket="out")
     content = os.urandom(1 << 20) * (SIZE >> 20)
@@ -122,6 +122,7 @@ def test_a_worker_killed_while_it_sends_an_object_leaves_one_whole_object(place:
     result = run.end(60)
     assert result.status == 0, result.out + result.err
     assert stored(s3_mortal, "out") == {"copy": content}
+    assert not s3.list_multipart_uploads(Bucket="out").get("Uploads")
 
 
 def test_the_status_tells_what_is_moved(place: Any, ssh_mortal: SshServer, big: bytes) -> None:

@@ -28,6 +28,7 @@ class Transferring:
     """Publishes how far the transfers of one task are; told from any thread."""
 
     publish: Callable[[str, Any], None]
+    now: Callable[[], float] = time.monotonic
     _moving: dict[str, Moving] = field(factory=dict)
     _began: float | None = None
     #: bytes that were here before, of an earlier try
@@ -37,7 +38,7 @@ class Transferring:
     def told(self, moving: Moving) -> None:
         """Publish name, percent and bytes a second."""
         with self._lock:
-            now = time.monotonic()
+            now = self.now()
             if self._began is None:
                 self._began, self._before = now, 0
             if moving.url.text not in self._moving:
