@@ -38,7 +38,8 @@ def test_every_setting_of_a_worker_is_one_that_is_read() -> None:
 
     for name, value in given.items():
         if name not in ("datadir", "trust_local"):
-            assert LayerSettings.of({name: value}) != LayerSettings(), name
+            other = f"{value}/other" if isinstance(value, str) else value + 1
+            assert LayerSettings.of({name: other}) != LayerSettings(), name
     assert {"datadir", "trust_local", "tempdir"} <= given.keys()
 
 
