@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
@@ -86,3 +87,25 @@ def test_the_outer_check_stops_every_thread() -> None:
 
     with pytest.raises(StopRequested):
         together.each(work, range(3))
+
+
+def test_an_interrupt_of_the_caller_ends_the_threads_and_leaves_no_trace() -> None:
+    """What comes next is checked as before."""
+    together = Together(width=2)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def work(_: int) -> None:
+        while True:
+            together.check()
+            time.sleep(0.005)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            together.each(work, range(2))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    together.check()

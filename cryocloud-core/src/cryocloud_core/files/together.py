@@ -43,19 +43,21 @@ class Together:
             return [work(item) for item in items]
         from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
-        with ThreadPoolExecutor(min(self.width, len(items)), "cryocloud-files") as pool:
-            futures = [pool.submit(work, item) for item in items]
-            try:
-                done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-                if waiting:
+        try:
+            with ThreadPoolExecutor(min(self.width, len(items)), "cryocloud-files") as pool:
+                futures = [pool.submit(work, item) for item in items]
+                try:
+                    done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
+                    if waiting:
+                        self._failed.set()
+                except BaseException:
                     self._failed.set()
-            except BaseException:
-                self._failed.set()
-                raise
-            finally:
-                for future in futures:
-                    future.cancel()
-        self._failed.clear()
+                    raise
+                finally:
+                    for future in futures:
+                        future.cancel()
+        finally:
+            self._failed.clear()
         errors = [error for each in futures if each in done and (error := each.exception()) is not None]
         if errors:
             raise errors[0]
