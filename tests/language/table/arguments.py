@@ -239,4 +239,13 @@ CASES = (
         problems=("W05", "W04"),
         args={"A": {"x": {"Value": 1}, "y": 2}},
     ),
+    Case(
+        "a reference to an error keeps no other argument from being checked",
+        """
+        {"module": "work", "name": "P", "downstreamOf": ["In"]},
+        {"module": "work", "name": "A", "downstreamOf": ["P"], "args": {
+            "x": {"output": "P.error"}, "y": {"output": "P.nope"}, "z": {"output": "Q.error"}}}
+        """,
+        problems=("E19", "E18"),
+    ),
 )

@@ -183,4 +183,9 @@ CASES = (
         problems=("E25",),
         says=("capitals",),
     ),
+    Case(
+        "a lone parent needs no list",
+        '{"module": "work", "name": "A", "downstreamOf": "In"}, {"module": "work", "name": "B", "downstreamOf": "A"}',
+        starts=("A", "B"),
+    ),
 )

@@ -175,4 +175,16 @@ CASES = (
         input="",
         problems=("E05",),
     ),
+    Case(
+        "what a person cancelled is no failure to handle",
+        """
+        {"module": "work", "name": "A", "downstreamOf": ["In"]},
+        {"module": "work", "name": "B", "downstreamOf": ["In"]},
+        {"module": "work", "name": "H", "global": true, "runOn": "always"}
+        """,
+        ends={"B": Cancelled("stopped")},
+        states={"B": "cancelled"},
+        starts=("A", "B"),
+        result="cancelled",
+    ),
 )

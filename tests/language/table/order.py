@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryocloud_core.task import Lost, TimedOut
 from cryocloud_core.testing.case import Case
 
 _THREE: tuple[tuple[str, dict[str, Any]], ...] = (("In", {}), ("In", {}), ("In", {}))
@@ -120,4 +121,14 @@ CASES = (
         problems=("E13",),
     ),
     Case("a priority that is true", '{"module": "work", "downstreamOf": ["In"], "priority": true}', problems=("E13",)),
+    Case(
+        "a lost task frees its place, and so does one that ran out of time",
+        '{"module": "work", "name": "A", "downstreamOf": ["In"], "max_parallel": 1}',
+        arrivals=_THREE,
+        ends={"A": Lost("m1", "gone"), "2:A": TimedOut("late"), "3:A": None},
+        at_once={"A": 1},
+        attempts={"A": 2, "2:A": 1, "3:A": 1},
+        notes=("placed again",),
+        result=("error", "timeout", "success"),
+    ),
 )
