@@ -163,16 +163,23 @@ def test_a_large_file_comes_over_http(http_server: HttpServer, tmp_path: Path, r
 def interrupted(layer: Layer, url: Url, target: Path, at: int, harm: Callable[[], None]) -> list[Moving]:
     """Fetch while something happens to the server after some bytes; return what was told."""
     told: list[Moving] = []
-    harmed = threading.Event()
+    harmed, over = threading.Event(), threading.Event()
+
+    def do_harm() -> None:
+        harm()
+        over.wait(60)  # a server that is started here dies with this thread
 
     def tell(moving: Moving) -> None:
         told.append(moving)
         if moving.done_bytes > at and not harmed.is_set():
             harmed.set()
-            threading.Thread(target=harm).start()
+            threading.Thread(target=do_harm, daemon=True).start()
 
     layer.told = tell
-    layer.fetch(url, target)
+    try:
+        layer.fetch(url, target)
+    finally:
+        over.set()
     assert harmed.is_set()
     return told
 
