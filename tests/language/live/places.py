@@ -118,4 +118,43 @@ CASES = (
             "assert 5e6 < args['memory'] < 1e9 and args['node'] == args['head'] and args['worker']\nreturn 100, None",
         },
     ),
+    Case(
+        "two files of one name are two modules, each in its own workdir",
+        """
+        {"module": "own", "name": "A", "downstreamOf": ["In"], "workdir": "$HERE/one"},
+        {"module": "own", "name": "B", "downstreamOf": ["A"], "workdir": "$HERE/two"},
+        {"module": "own", "name": "C", "downstreamOf": ["B"], "workdir": "$HERE/one"},
+        {"module": "work", "name": "Then", "downstreamOf": ["C"], "args": {
+            "x": {"output": "A.n"}, "y": {"output": "B.n"}, "z": {"output": "C.n"}}}
+        """,
+        files={
+            f"{name}/own.py": "ccmodule = {'inputs': {}, 'outputs': {'n': ''}}\n"
+            f"def process_task(worker, task):\n    return 100, {{'n': '{name}'}}\n"
+            for name in ("one", "two")
+        },
+        args={"Then": {"x": "one", "y": "two", "z": "one"}},
+    ),
+    Case(
+        "a workdir that is a dot is where the run was started, and a module is found in its modules",
+        f'{{"module": "where", "name": "A", "downstreamOf": ["In"], "workdir": {{"option": "dir"}}}}, {_THEN}',
+        workflow={"options": {"dir": {"default": "."}}},
+        modules=_WHERE,
+        code={"where": 'return 100, {"n": os.path.isabs(os.getcwd())}'},
+        args={"Then": {"x": True}},
+    ),
+    Case(
+        "a child that a module leaves behind is gone for the next task",
+        """
+        {"module": "leave", "name": "A", "downstreamOf": ["In"]},
+        {"module": "look", "name": "B", "downstreamOf": ["A"], "args": {"x": {"output": "A.n"}}}
+        """,
+        modules={"leave": {"inputs": {}, "outputs": {"n": "a process"}}, "look": {"inputs": {"x": ""}}},
+        code={
+            "leave": 'import subprocess\nreturn 100, {"n": subprocess.Popen(["sleep", "60"]).pid}',
+            "look": "path = f\"/proc/{args['x']}/stat\"\n"
+            'state = open(path).read().rpartition(")")[2].split()[0] if os.path.exists(path) else "gone"\n'
+            'assert state in ("Z", "X", "gone"), state\nreturn 100, None',
+        },
+        states={"B": "success"},
+    ),
 )

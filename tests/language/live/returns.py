@@ -51,6 +51,7 @@ CASES = (
     _bad("a progress of true", 'return True, {"n": 1}', "progress must be a number"),
     _bad("a forgotten return", "pass", "process_task must return (progress, return value)"),
     _bad("three things", 'return 100, {"n": 1}, 3', "process_task must return (progress, return value)"),
+    _bad("more than fits", 'return 100, {"n": "x" * (17 * 1024 * 1024)}', "write a file and return its path"),
     _bad("a set", 'return 100, {"n": {1, 2}}', "'n'"),
     _bad("bytes", 'return 100, {"n": b"x"}', "'n'"),
     _bad("an object deep inside", 'return 100, {"n": {"a": [1, object()]}}', "n.a[1]"),

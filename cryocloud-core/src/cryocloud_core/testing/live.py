@@ -124,7 +124,8 @@ class Stage:
         folder.mkdir(parents=True)
         here = str(folder)
         placed = evolve(case, nodes=case.nodes.replace(HERE, here), input=case.input.replace(HERE, here))
-        stage = cls(evolve(placed, workflow={"name": name, **case.workflow}), folder, name)
+        flow = {"name": name, **case.workflow}
+        stage = cls(evolve(placed, workflow=flow), folder, flow["name"])
         text = stage.case.text
         stage.path.write_bytes(text if isinstance(text, bytes) else text.encode())
         for module, spec in {**modules, **case.modules}.items():
