@@ -31,6 +31,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from cryocloud_core.worker.kernel import adopt_orphans, die_with_parent, show_as, start_time
@@ -42,18 +43,24 @@ _MAX_FDS = 64
 class Keeper:
     """The state of the process: who is alive, and what the head has said but not finished saying."""
 
-    def __init__(self, head: socket.socket, signals: tuple[int, int], work: Callable[[int, int], None]) -> None:
-        """Keep workers for `head`.
-
-        The first end of the pipe `signals` is readable when a child died or a signal came; `work` is a worker's life,
-        given the descriptor of its socket and the keeper's pid.
-        """
+    def __init__(self, head: socket.socket, signals: tuple[int, int]) -> None:
+        """Keep workers for `head`; the first end of the pipe `signals` is readable after a child's death."""
         self._head = head
         self._signals = signals
-        self._work = work
+        #: a worker's life, given the descriptor of its socket and the keeper's pid; None until it could be loaded
+        self._work: Callable[[int, int], None] | None = None
         self._workers: dict[int, int] = {}
         self._descriptors: deque[int] = deque()
         self._held = b""
+
+    def load(self) -> str:
+        """Load what every worker needs, if that is still to be done; return the traceback when it cannot be."""
+        if self._work is None:
+            try:
+                self._work = _load_a_worker()
+            except Exception:  # noqa: BLE001 - a broken installation: it may be mended while we wait
+                return traceback.format_exc()
+        return ""
 
     def serve(self) -> None:
         """Obey until the head says end or is gone."""
@@ -99,11 +106,16 @@ class Keeper:
 
     def _spawn(self, key: int, env: dict[str, str], stderr: str) -> None:
         descriptor = self._descriptors.popleft()
-        me = os.getpid()
+        me, broken, why = os.getpid(), self.load(), "cannot start"
+        if broken:
+            with contextlib.suppress(OSError):  # where a worker's own last words would be
+                Path(stderr).write_text(broken, "utf-8")
         try:
-            pid = os.fork()
+            pid = -1 if broken else os.fork()
         except OSError as error:
-            self._tell({"failed": key, "why": f"cannot start a process: {error.strerror}"})
+            pid, why = -1, f"cannot start: {error.strerror}"
+        if pid < 0:
+            self._tell({"failed": key, "why": why})
             os.close(descriptor)
             return
         if pid == 0:
@@ -123,6 +135,7 @@ class Keeper:
             _lead_stderr_to(stderr)
             show_as([sys.executable, "-P", "-m", "cryocloud_core.worker", str(descriptor), str(parent)])
             os.environ.update(env)
+            assert self._work is not None
             self._work(descriptor, parent)
         except BaseException:  # noqa: BLE001 - the last thing this process says
             traceback.print_exc()
@@ -173,8 +186,9 @@ def main(number: int, parent: int) -> None:
     adopt_orphans()
     os.set_inheritable(number, False)
     signals = _listen_to_signals(parent)
-    keeper = Keeper(socket.socket(fileno=number), signals, _load_a_worker())
+    keeper = Keeper(socket.socket(fileno=number), signals)
     try:
+        keeper.load()
         keeper.serve()
     finally:
         keeper.bury_all()
