@@ -224,3 +224,41 @@ def test_the_files_of_a_list_are_sent_several_at_a_time(send: Send, servers: Pat
 
     send({"a": [write(out / name) for name in "abc"]}, Upload("a", "s3://store/out/", basename=True))
     assert sorted(path.name for path in (servers / "store/out").iterdir()) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("kind", ["file", "directory"])
+def test_a_target_on_this_machine_that_is_the_file_itself_keeps_it(kind: str, send: Send, out: Path) -> None:
+    """Though it is written as a URL; sent over itself it would look changed meanwhile."""
+    path = out / "r"
+    write(path if kind == "file" else path / "f")
+    target = f"ssh://localhost{out}/"
+
+    assert send({"a": str(path)}, Upload("a", target, basename=True, remove=True)) == {"a": f"{target}r"}
+    assert (path if kind == "file" else path / "f").read_text() == "result"
+    assert not FolderTransfer.asked
+
+
+def test_the_path_of_a_file_url_is_what_follows_the_target(send: Send, servers: Path, out: Path) -> None:
+    """As of the same file given as a path."""
+    path = write(out / "r.nc")
+
+    assert send({"a": f"file://{path}"}, Upload("a", "s3://store/out/")) == {"a": f"s3://store/out{path}"}
+    assert (servers / f"store/out{path}").read_text() == "result"
+
+
+def test_a_directory_is_not_sent_into_itself_and_stays(send: Send, out: Path) -> None:
+    """What was copied would be removed with it."""
+    write(out / "d/a")
+
+    with pytest.raises(PostError, match="into itself"):
+        send({"a": f"{out}/d"}, Upload("a", f"{out}/d/backup/", basename=True, remove=True))
+    assert [path.name for path in (out / "d").iterdir()] == ["a"]
+
+
+def test_a_link_to_nothing_in_a_directory_is_told(send: Send, out: Path) -> None:
+    """A store has no links."""
+    write(out / "d/a")
+    (out / "d" / "lost").symlink_to("/nowhere/at/all")
+
+    with pytest.raises(PostError, match=r"d/lost: cannot be sent: No such file"):
+        send({"a": f"{out}/d"}, Upload("a", "s3://store/out/", basename=True))

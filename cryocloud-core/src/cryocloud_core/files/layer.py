@@ -30,7 +30,7 @@ from cryocloud_core.files.sweeping import Sweep
 from cryocloud_core.files.terms import Clock, Terms
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.tree_download import TreeDownload
-from cryocloud_core.files.uploads import TreeUpload, Upload, files_below
+from cryocloud_core.files.uploads import Look, TreeUpload, Upload, files_below
 from cryocloud_core.sdk.transfer import RemoteFile, Transfer
 from cryocloud_core.sdk.url import Url
 
@@ -118,7 +118,7 @@ class Layer:
             Upload(self._terms, transfer, path, url, slots, self._progress(url), self._books.uploads).run()
             return
         names = files_below(path)
-        size = sum((path / name).stat().st_size for name in names)
+        size = sum(Look.at(path / name).size_bytes for name in names)
         progress = Progress(self.told, self.clock.now, url, size, len(names), is_sized=True)
         TreeUpload(self._terms, transfer, path, url, slots, progress, self._books.uploads).run(names)
 

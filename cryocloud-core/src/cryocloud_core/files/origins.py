@@ -140,17 +140,20 @@ class Origins:
             return path
         text = quote(os.fsencode(path), safe=_SAFE) if proto == "http" else str(path)
         url = Url.parse(f"{proto}://{self.hosts.address(origin, proto)}{text}")
-        is_own_disk = proto == "ssh" and url.port in _SSH_PORTS and self.here.is_called(url.host)
-        return path if is_own_disk else url
+        return path if self.is_own_disk(url) else url
+
+    def is_own_disk(self, url: Url) -> bool:
+        """Return True for ssh:// to this machine.
+
+        A port says that a certain server is meant, a tunnel or a container; one without is this machine's disk.
+        """
+        return url.scheme == "ssh" and url.port in _SSH_PORTS and self.here.is_called(url.host)
 
     def _of_ssh(self, url: Url, *, unzip: bool) -> Path | Url:
-        """A port says that a certain server is meant, a tunnel or a container; one without is this machine's disk."""
         if not url.path:
             raise ResolutionError("names no path", subject=str(url), remedy="write ssh://host/path")
         path = Path(url.path)
-        if self._is_here(path, unzip=unzip) or (url.port in _SSH_PORTS and self.here.is_called(url.host)):
-            return path
-        return url
+        return path if self._is_here(path, unzip=unzip) or self.is_own_disk(url) else url
 
     def _is_here(self, path: Path, *, unzip: bool) -> bool:
         if not self.trust_local:

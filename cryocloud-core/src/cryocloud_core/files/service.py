@@ -101,13 +101,20 @@ class FileService:
     def put(self, path: str, target: str) -> str:
         """Copy a local file or directory to a path or URL and return where it is. Raises StagingError."""
         source = existing(local_path(path))
-        place = place_of(address_of(source, target))
+        address = address_of(source, target)
+        place = place_of(address)
+        if not self.is_at(source, address):
+            self.remote.put(source, place) if isinstance(place, Url) else copy_whole(source, place)
+        return str(place)
+
+    def is_at(self, source: Path, target: str) -> bool:
+        """Return True when a path or URL names the very file or directory that `source` is. Raises ResolutionError."""
+        place = place_of(target)
         if isinstance(place, Url):
-            self.remote.put(source, place)
-            return str(place)
-        if place.exists() and place.samefile(source):
-            return str(place)
-        return str(copy_whole(source, place))
+            if not self.origins.is_own_disk(place):
+                return False
+            place = Path(place.path)
+        return place.exists() and source.exists() and place.samefile(source)
 
     def remove(self, target: str, *, recursive: bool = False) -> None:
         """Remove a remote object, with `recursive` all below a prefix. Raises StagingError for what cannot be."""

@@ -14,7 +14,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from cryocloud_core.errors import CryoCloudError, ResolutionError, StagingError, TaskError
-from cryocloud_core.files.places import address_of, local_path, place_of
+from cryocloud_core.files.places import address_of, local_path
 from cryocloud_core.files.service import FileService, existing
 from cryocloud_core.files.shapes import filled, leaves
 from cryocloud_core.files.tempdirs import remove_tree
@@ -73,7 +73,7 @@ class Post:
     def _packed(self, upload: Upload, value: Any) -> Iterator[Parcel]:
         for leaf, _ in leaves(value):
             path = existing(local_path(leaf))
-            target = upload.target + (path.name if upload.basename else leaf[1:].rstrip("/"))
+            target = upload.target + (path.name if upload.basename else str(path).lstrip("/"))
             if not target.removeprefix(upload.target):
                 raise ResolutionError("the root directory is not sent anywhere", subject=leaf)
             target = address_of(path, target)
@@ -96,7 +96,7 @@ class Post:
     def _remove(self, parcels: list[Parcel]) -> None:
         for each in parcels:
             try:
-                if _is_same(each.path, each.target):
+                if self.files.is_at(each.path, each.target):
                     continue  # it was there already
                 if each.path.is_dir() and not each.path.is_symlink():
                     remove_tree(each.path)
@@ -104,8 +104,3 @@ class Post:
                     each.path.unlink(missing_ok=True)
             except (OSError, StagingError) as error:
                 self.warn(f"post: {each.path} was sent to {each.target} but cannot be removed: {error}")
-
-
-def _is_same(path: Path, target: str) -> bool:
-    place = place_of(target)
-    return isinstance(place, Path) and place.exists() and path.samefile(place)

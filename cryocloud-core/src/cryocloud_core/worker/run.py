@@ -167,18 +167,20 @@ class Runner:
     def _sent(self, task: Task, returned: Returned) -> Outcome:
         """Send what is to be sent of a success, in the process as the next task would find it."""
         outputs = returned.outputs
-        if task.uploads:
-            self._calm()
-            self.publish("state", "Uploading")
-            try:
+        try:
+            if task.uploads:
+                self._calm()
+                self.publish("state", "Uploading")
                 outputs = Post(self._files, lambda text: self.scribe.write("WARNING", text)).sent(task.uploads, outputs)
-            except StopRequestedError:
-                return Cancelled("told to stop while its files were uploaded")
-            except PostError as error:
-                return Failed(str(error), outputs, permanent=error.permanent)
-        if task.reuse is None:
-            return Succeeded(outputs)
-        return Succeeded(outputs, sizes=measured(outputs, task.reuse.files, self._files.size_elsewhere))
+            if task.reuse is None:
+                return Succeeded(outputs)
+            return Succeeded(outputs, sizes=measured(outputs, task.reuse.files, self._files.size_elsewhere))
+        except StopRequestedError:
+            return Cancelled("told to stop while its files were uploaded")
+        except PostError as error:
+            return Failed(str(error), returned.outputs, permanent=error.permanent)
+        except Exception as error:  # noqa: BLE001 - a transfer's code ran, which may be a plugin's
+            return self._failed(error)
 
     def _failed(self, error: BaseException) -> Failed:
         """Tell the traceback to the log and return the task's end."""
@@ -209,7 +211,7 @@ class Runner:
             self._files.remote.release(sweep=not self._cancel.is_set())
         except StopRequestedError:
             return
-        except TaskError as error:
+        except (TaskError, OSError) as error:
             self.scribe.write("WARNING", f"old copies of remote files cannot be removed: {error}")
 
     def _calm(self) -> None:
