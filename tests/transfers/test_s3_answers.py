@@ -19,14 +19,14 @@ from tests.services.oddserver import Request, Steps, reply
 from tests.transfers.odd_s3 import OBJECT, Server, Transfers, always, raised, read, refusal
 from tests.transfers.shop import outgoing
 
-SOON = format_datetime(datetime.now(UTC) + timedelta(seconds=300), usegmt=True)
+SOON = format_datetime(datetime.now(UTC) + timedelta(seconds=3000), usegmt=True)
 
 
 @pytest.mark.parametrize(
     ("answer", "after_s"),
     [
         (refusal(503, "SlowDown", Retry_After="7"), 7.0),
-        (refusal(503, "SlowDown", Retry_After=SOON), 300.0),
+        (refusal(503, "SlowDown", Retry_After=SOON), 3000.0),
         (refusal(503, "SlowDown", Retry_After="soon"), None),
         (reply(503, Retry_After="3"), 3.0),
         (reply(502, b"<html>bad gateway</html>", Content_Type="text/html"), None),
@@ -49,7 +49,7 @@ def test_a_busy_server_is_worth_another_try(
     for call in calls:
         error = raised(call)
         assert error.repeat
-        assert error.after_s is after_s or error.after_s == pytest.approx(after_s, abs=20)
+        assert error.after_s is after_s or error.after_s == pytest.approx(after_s, rel=0.1)
 
 
 def test_a_refusal_without_a_body_is_asked_again_for_its_reason(odd_server: Server, to: Transfers) -> None:
@@ -144,7 +144,7 @@ def test_what_is_no_checksum_of_the_content_is_not_taken_for_one(
     odd_server: Server, to: Transfers, headers: dict[str, str]
 ) -> None:
     """ETags of encrypted objects and of those in parts are no MD5, checksums of checksums are none of the content."""
-    told = OBJECT | {"ETag": '"9a0364b9e99bb480dd25e1f0284c8555"'} | headers
+    told = OBJECT | {"ETag": '"00000000000000000000000000000000"'} | headers
     if "x_amz_checksum_type" in headers:
         told["ETag"] = '"v1"'
     transfer, url = to(odd_server(always(reply(200, b"content", **told))))

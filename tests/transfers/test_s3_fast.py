@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import subprocess
@@ -57,13 +58,40 @@ def test_small_objects_of_ours_need_no_other_plane(shop: Shop, requests: list[st
     assert requests == []
 
 
-def test_the_checksum_of_a_foreign_object_is_asked_for_once(shop: Shop, requests: list[str]) -> None:
-    """Reading one needs to know what its ETag is worth; what stat told is remembered, ranges need it not."""
-    assert shop.get("foreign", 3, 5) == b"te"
+def test_a_small_foreign_object_proves_its_checksum_itself(shop: Shop, requests: list[str]) -> None:
+    """An ETag that is the MD5 of what came is a checksum, and needs no second request."""
+    for _ in range(2):
+        with shop.transfer.read(shop.url("foreign")) as incoming:
+            assert b"".join(incoming.chunks) == b"content"
+            assert incoming.remote.checksum == f"md5:{hashlib.md5(b'content').hexdigest()}"
     assert requests == []
-    assert shop.get("foreign") == b"content"
-    assert shop.get("foreign") == b"content"
-    assert shop.stat("foreign").checksum
+
+
+def test_the_checksum_of_a_large_foreign_object_is_asked_for_once(shop: Shop, requests: list[str]) -> None:
+    """Reading one needs to know what its ETag is worth; what was told is remembered, ranges do not need it."""
+    data = os.urandom(3 << 20)
+    shop.ask("put_object", Key="foreign", Body=data)
+    requests.clear()
+
+    assert shop.get("foreign", 3, 5) == data[3:5]
+    assert requests == []
+    for _ in range(2):
+        with shop.transfer.read(shop.url("foreign")) as incoming:
+            assert incoming.remote.checksum == f"md5:{hashlib.md5(data).hexdigest()}"
+    assert shop.stat("foreign").checksum == incoming.remote.checksum
+    assert requests == ["head_object"]
+
+
+def test_a_small_foreign_object_that_was_damaged_does_not_prove_itself(
+    shop: Shop, requests: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes that are not those of the ETag are told with the checksum that they should have."""
+    pieces = s3_fast._Pieces.__next__
+    monkeypatch.setattr(s3_fast._Pieces, "__next__", lambda self: pieces(self).replace(b"t", b"T"))
+
+    with shop.transfer.read(shop.url("foreign")) as incoming:
+        assert b"".join(incoming.chunks) == b"conTenT"
+        assert incoming.remote.checksum == f"md5:{hashlib.md5(b'content').hexdigest()}"
     assert requests == ["head_object"]
 
 

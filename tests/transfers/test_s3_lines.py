@@ -94,8 +94,7 @@ def test_an_answer_that_breaks_off_is_worth_another_try(odd_server: Server, to: 
     )
     transfer, url = to(odd_server(always(head + b"x" * 500, 0.1)))
 
-    with transfer.read(url) as incoming:
-        error = raised(lambda: b"".join(incoming.chunks))
+    error = raised(lambda: read(transfer, url))
     assert "broke off" in error.message
     assert error.repeat
 
@@ -121,8 +120,7 @@ def test_a_server_that_falls_silent_within_an_answer_is_given_up(odd_server: Ser
     transfer, url = to(odd_server(always(head, 5.0)))
     began = time.monotonic()
 
-    with transfer.read(url) as incoming:
-        assert raised(lambda: b"".join(incoming.chunks)).repeat
+    assert raised(lambda: read(transfer, url)).repeat
     assert time.monotonic() - began < 4
 
 
