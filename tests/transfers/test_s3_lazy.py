@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from tests.services.s3server import S3Server
+
 HEAVY = {"aiobotocore", "boto3", "botocore", "obstore", "s3fs", "cryocloud_core.transfers.s3"}
 BEGIN = f"""
 import sys
@@ -32,7 +36,23 @@ def test_other_transfers_load_nothing_of_s3() -> None:
 
     before, after = said(script + then).splitlines()
     assert before == "[]"
-    assert after == "['aiobotocore', 'botocore', 'cryocloud_core.transfers.s3', 's3fs']"
+    assert after == "['botocore', 'cryocloud_core.transfers.s3']"
+
+
+@pytest.mark.parametrize(("fast", "loaded"), [(True, {"obstore"}), (False, {"aiobotocore", "s3fs"})])
+def test_only_the_data_plane_that_is_needed_is_loaded(s3_server: S3Server, fast: bool, loaded: set[str]) -> None:
+    """Where obstore does all there is to do, nobody waits for the libraries of the plain plane."""
+    script = f"""
+transfers.routes.config["S3"] = {s3_server.config(fast=fast)!r}
+try:
+    transfers.to(Url.parse("s3://host/bucket/key")).stat(Url.parse({s3_server.url("nobucket/key")!r}))
+except Exception as error:
+    print(type(error).__name__, *loaded())
+"""
+    error, *found = said(script).split()
+
+    assert error == "RemoteFileMissing"
+    assert set(found) - {"botocore", "cryocloud_core.transfers.s3"} == loaded
 
 
 def test_without_s3fs_it_is_told_what_to_install() -> None:

@@ -3,6 +3,8 @@
 s3fs' own calls are not used: they take keys apart as paths, repeat by themselves without hearing Retry-After, turn
 answers into OSErrors that no longer say what was answered, and commit files that are not whole.
 
+Both take half a second to load, which processes that only need the fast data plane are spared.
+
 Laws: nothing is repeated here but one request that met a connection which the server had closed meanwhile; whatever a
 request raises leaves as an error of ours; the libraries below never log at DEBUG, where they write what they sign.
 """
@@ -10,12 +12,11 @@ request raises leaves as an error of ours; the libraries below never log at DEBU
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 from concurrent.futures import Future
 from typing import Any
 
-import s3fs
-from aiobotocore.session import AioSession
 from attrs import define, field, frozen
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
 
@@ -23,6 +24,9 @@ from cryocloud_core.errors import CryoCloudError
 from cryocloud_core.transfers.loop import BackgroundLoop
 from cryocloud_core.transfers.s3_access import Access, Place
 from cryocloud_core.transfers.s3_errors import RAISED, Asked, code_of
+
+if importlib.util.find_spec("s3fs") is None:
+    raise ImportError("there is no s3fs", name="s3fs")
 
 #: connections kept to one server; the layer's limits are far below
 CONNECTIONS = 64
@@ -57,6 +61,8 @@ class Sessions:
     def one(self) -> Any:
         """Return it, made when there is none."""
         if self._made is None:
+            from aiobotocore.session import AioSession
+
             self._made = AioSession()
         return self._made
 
@@ -150,6 +156,8 @@ class S3Client:
         """Return the S3 calls of the session, made when there is none."""
         async with self._making:
             if self._files is None:
+                import s3fs
+
                 _hush()
                 self._files = s3fs.S3FileSystem(**self._arguments())
             return await self._files.set_session()
