@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from cryocloud_core.errors import RemoteFileMissing, StagingError, TransferError
+from cryocloud_core.files import sweeping
+from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX
 from cryocloud_core.files.disk import Disk
-from cryocloud_core.files.layer import Layer
+from cryocloud_core.files.layer import Layer, OccupiedError
 from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.sweeping import LEFTOVER_S
 from tests.files.hostile import Mischief, World, layer_of, place
@@ -293,3 +295,80 @@ def test_a_directory_is_never_replaced_by_a_file(world: World, tmp_path: Path) -
         fresh(world, tmp_path).fetch_tree(place("/d/"), tmp_path / "f")
 
     assert (tmp_path / "f").is_dir()
+
+
+@pytest.mark.parametrize("change", ["added", "changed", "linked"])
+def test_a_tree_that_holds_somebodys_files_is_neither_swept_nor_replaced(
+    world: World, tmp_path: Path, change: str
+) -> None:
+    """A module wrote its result beside its input."""
+    target = tmp_path / "d"
+    first = fresh(world, tmp_path)
+    first.fetch_tree(place("/d/"), target)
+    first.release_all()
+    match change:
+        case "added":
+            (target / "new").mkdir()
+            (target / "new" / "result").write_text("result")
+        case "changed":
+            (target / "a").write_text("result")
+        case "linked":
+            (target / "result").symlink_to(tmp_path)
+    before = sorted(target.rglob("*"))
+
+    fresh(world, tmp_path, cache_max_bytes=1).sweep()
+    world.place("/d/b", b"new")
+    with pytest.raises(OccupiedError, match="holds files that others put there"):
+        fresh(world, tmp_path).fetch_tree(place("/d/"), target)
+
+    assert sorted(target.rglob("*")) == before
+
+
+def test_a_tree_in_use_is_not_replaced(world: World, tmp_path: Path) -> None:
+    """The files of one version stay together under a task's eyes."""
+    target, user = tmp_path / "d", fresh(world, tmp_path)
+    user.fetch_tree(place("/d/"), target)
+    world.place("/d/b", b"new")
+
+    with pytest.raises(OccupiedError, match="is being used"):
+        fresh(world, tmp_path).fetch_tree(place("/d/"), target)
+    assert (target / "b").read_bytes() != b"new"
+    user.release_all()
+    fresh(world, tmp_path).fetch_tree(place("/d/"), target)
+    assert (target / "b").read_bytes() == b"new"
+
+
+def test_what_we_unpacked_in_a_tree_goes_with_it(world: World, tmp_path: Path) -> None:
+    """Neither that, nor what a dead process left, is somebody's."""
+    target, layer = tmp_path / "d", fresh(world, tmp_path, cache_max_bytes=1)
+    layer.fetch_tree(place("/d/"), target)
+    layer.release_all()
+    (target / "unpacked").mkdir()
+    (target / "unpacked" / MARKER).write_text("{}")
+    (target / "unpacked" / "x").write_text("x")
+    (target / f"{PRIVATE_PREFIX}left").write_text("x")
+    (target / "a").unlink()
+
+    layer.sweep()
+    assert not target.exists()
+
+
+def test_a_sweep_passes_over_what_vanishes_meanwhile(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts get their names and books are forgotten all the time."""
+    layer = fresh(world, tmp_path)
+    layer.fetch(place("/f"), tmp_path / "f")
+    (tmp_path / f"{PRIVATE_PREFIX}x.part").write_text("x")
+    (tmp_path / "temp" / "cc" / "visited" / "cut").touch()
+
+    def vanishes(folder: Path) -> list[Path]:
+        found = private_in(folder)
+        for path in found:
+            path.unlink()
+        return found
+
+    private_in = sweeping._private_in
+    monkeypatch.setattr(sweeping, "_private_in", vanishes)
+    layer.sweep()
+    assert not (tmp_path / "temp" / "cc" / "visited" / "cut").exists()

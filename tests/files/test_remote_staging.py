@@ -143,6 +143,42 @@ def test_a_changed_file_of_another_machine_is_fetched_anew(servers: Path, machin
     assert Path(staged(machine(), "/d/a.nc", "far")).read_text() == "second, longer"
 
 
+@pytest.mark.parametrize("url", ["s3://store/in/p/", "ssh://10.9.9.9/d/p"])
+@pytest.mark.parametrize("why", ["used", "written to"])
+def test_a_directory_that_changed_there_comes_beside_one_that_must_stay(
+    url: str, why: str, servers: Path, machine: Callable[..., FileService]
+) -> None:
+    """What a task uses, and what a module wrote beside its input, is left alone; the new copy is used again too."""
+    there = put(servers, f"{url.partition('://')[2].rstrip('/')}/a", "first")
+    first = machine()
+    old = Path(staged(first, url))
+    if why == "written to":
+        (old / "result").write_text("mine")
+        first.remote.release()
+    there.write_text("second, longer")
+
+    new = [Path(staged(machine(), url)) for _ in range(2)]
+    assert new[0] == new[1] != old
+    assert (new[0] / "a").read_text() == "second, longer"
+    assert (old / "a").read_text() == "first"
+    assert why == "used" or (old / "result").read_text() == "mine"
+
+
+def test_a_copy_that_is_used_in_place_is_not_swept(servers: Path, machine: Callable[..., FileService]) -> None:
+    """A node below is handed the path of what a node above fetched, or of a file in it."""
+    put(servers, "store/in/p/a", "more than a byte")
+    maker, user, other = machine(), machine(), machine(cache_max_bytes=1, cache_sweep_every=0)
+    path = f"{staged(maker, 's3://store/in/p/')}/a"
+    assert staged(user, path) == path
+    maker.remote.release()
+
+    other.remote.layer.sweep()
+    assert Path(path).exists()
+    user.remote.release()
+    other.remote.layer.sweep()
+    assert not Path(path).exists()
+
+
 def test_the_same_path_of_two_machines_is_two_files(servers: Path, machine: Callable[..., FileService]) -> None:
     """The first copy does not count as the second machine's file."""
     put(servers, "one/d/a.nc", "one")

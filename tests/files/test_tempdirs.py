@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,8 +13,8 @@ from typing import Any, cast
 
 import pytest
 
-from cryocloud_core.errors import ResolutionError
-from cryocloud_core.files.tempdirs import make_tempdir, process_task, remove_tempdirs, shared_name
+from cryocloud_core.errors import ResolutionError, StagingError
+from cryocloud_core.files.tempdirs import make_tempdir, process_task, remove_tempdirs, remove_tree, shared_name
 from cryocloud_core.sdk.processor import Worker
 
 
@@ -90,3 +91,27 @@ def test_a_nonce_that_cannot_be_meant_is_refused(nonce: str, tmp_path: Path) -> 
     """An empty one would match every pebble's directories."""
     with pytest.raises(ResolutionError):
         remove_tempdirs(str(tmp_path), nonce)
+
+
+def _remove_from_a_closed_directory(base: str) -> None:
+    if os.geteuid() == 0:
+        os.setuid(NOBODY)
+    path = Path(base) / "d"
+    path.mkdir()
+    Path(base).chmod(0o500)
+    with pytest.raises(StagingError, match="cannot be removed"):
+        remove_tree(path)
+    assert Path(base).stat().st_mode & 0o777 == 0o500
+
+
+def test_what_is_above_a_directory_keeps_its_mode() -> None:
+    """It may be anybody's: opened up, or closed to others, it would stay so."""
+    base = Path(tempfile.mkdtemp(dir="/tmp"))
+    if os.geteuid() == 0:
+        os.chown(base, NOBODY, -1)
+    child = multiprocessing.get_context("fork").Process(target=_remove_from_a_closed_directory, args=(str(base),))
+    child.start()
+    child.join(20)
+    base.chmod(0o700)
+    shutil.rmtree(base)
+    assert child.exitcode == 0

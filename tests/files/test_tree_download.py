@@ -53,12 +53,14 @@ def test_an_empty_prefix_is_missing(tmp_path: Path) -> None:
 
 
 def test_an_unchanged_tree_is_used_again_a_changed_one_is_not(tmp_path: Path) -> None:
-    """A change, a new file, a lost one there, or one that was touched here: the tree is fetched again, whole."""
+    """A change, a new file, a lost one there, or one that is gone here: the tree is fetched again, whole."""
     world, target = world_of(CONTENTS), tmp_path / "d"
 
     def reads() -> int:
         before = len(world.reads)
-        layer_of(world, tmp_path / "temp").fetch_tree(place("/d"), target)
+        layer = layer_of(world, tmp_path / "temp")
+        layer.fetch_tree(place("/d"), target)
+        layer.release_all()
         assert found_in(target) == {p.removeprefix("/d/"): data for p, data in world.contents.items()}
         return len(world.reads) - before
 
@@ -68,7 +70,7 @@ def test_an_unchanged_tree_is_used_again_a_changed_one_is_not(tmp_path: Path) ->
         lambda: world.place("/d/a", b"new"),
         lambda: world.place("/d/new", b"x"),
         lambda: world.contents.pop("/d/a"),
-        lambda: (target / "sub" / "deep" / "z").write_text("touched"),
+        (target / "sub" / "deep" / "z").unlink,
         (target / "new").unlink,
     ):
         change()
@@ -165,12 +167,16 @@ def test_a_tree_is_whole_or_what_it_was(
     folder = tmp_path_factory.mktemp("tree")
     world, target = world_of({"a": b"old"}), folder / "d"
     if old:
-        layer_of(world, folder / "temp").fetch_tree(place("/d"), target)
+        layer = layer_of(world, folder / "temp")
+        layer.fetch_tree(place("/d"), target)
+        layer.release_all()
     for name, data in CONTENTS.items():
         world.place(f"/d/{name}", data)
     world.mischief = deque(wanted)
+    layer = layer_of(world, folder / "temp", FailingDisk(dies))
     with contextlib.suppress(CryoCloudError, Killed):
-        layer_of(world, folder / "temp", FailingDisk(dies)).fetch_tree(place("/d"), target)
+        layer.fetch_tree(place("/d"), target)
+    layer.release_all()
     found = found_in(target) if target.exists() else None
     if found is not None and found != {"a": b"old"}:
         assert found.keys() == CONTENTS.keys()

@@ -6,6 +6,7 @@ checksum); what we have no book of is not ours; a user holds a shared lock that 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from cryocloud_core.errors import WireError
+from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX
 from cryocloud_core.files.bookkeeping import Books
 from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.terms import Terms
@@ -81,6 +83,21 @@ class Copy:
         if self.is_gone or not self.is_ours or self.path.stat(follow_symlinks=False).st_ino != self.inode:
             return False
         return all(_looks(self.path / name) == tuple(leaf[:2]) for name, leaf in self.files.items())
+
+    @property
+    def is_pure(self) -> bool:
+        """Whether nobody changed or added a file of a tree; what is gone or was unpacked by us does not count."""
+        if not self.is_tree or self.is_gone or self.path.stat(follow_symlinks=False).st_ino == self.successor:
+            return True  # of a successor nothing is noted yet
+        for folder, folders, names in os.walk(self.path):
+            here = Path(folder)
+            links = [name for name in folders if (here / name).is_symlink()]
+            folders[:] = [name for name in folders if not _is_of_us(here / name)]
+            for name in (*names, *links):
+                leaf = self.files.get(str((here / name).relative_to(self.path)), (None, None))
+                if not name.startswith(PRIVATE_PREFIX) and _looks(here / name) != tuple(leaf[:2]):
+                    return False
+        return True
 
     @property
     def is_gone(self) -> bool:
@@ -169,6 +186,14 @@ class Cache:
                 lock.take(self.terms.pause)
                 self._used[str(target)] = lock
 
+    def is_used(self, target: Path) -> bool:
+        """Return True when a task uses the copy at a settled path."""
+        lock = FileLock(self.books.use(target))
+        if not lock.take_now():
+            return True
+        lock.release()
+        return False
+
     def release_all(self) -> None:
         """Let go of every copy."""
         with self._lock:
@@ -180,7 +205,8 @@ class Cache:
         for path in self.books.folder("meta").glob("*.json"):
             copy = read_copy(path)
             if copy is not None:
-                yield path.stat().st_mtime, copy
+                with contextlib.suppress(FileNotFoundError):  # somebody forgets it right now
+                    yield path.stat().st_mtime, copy
 
     def _made_at(self, place: Path) -> Copy | None:
         pointer = self.books.meta(place)
@@ -214,6 +240,10 @@ def _looks(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns
+
+
+def _is_of_us(folder: Path) -> bool:
+    return folder.name.startswith(PRIVATE_PREFIX) or (folder / MARKER).is_file()
 
 
 def _bytes_of(path: Path) -> int:

@@ -37,6 +37,10 @@ from cryocloud_core.sdk.url import Url
 T = TypeVar("T")
 
 
+class OccupiedError(StagingError):
+    """A tree cannot take a place: what lies there is somebody's, or in use."""
+
+
 @define(eq=False)
 class Layer:
     """The transfers of one task or command on this machine; used from one thread or several.
@@ -93,6 +97,7 @@ class Layer:
                 return target
             self._refuse_strange(place)
             copy = tree.build(entries)
+            self._refuse_strange(place)  # it took its time
             self._cache.announce(copy)
             tree.place()
             self._cache.replace(copy)
@@ -218,11 +223,15 @@ class Layer:
         self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files))
 
     def _refuse_strange(self, place: Path) -> None:
-        """Raise StagingError when a directory lies there that is no copy of ours."""
+        """Raise OccupiedError when something lies there that is not ours to replace now."""
         copy = self._cache.find(place)
-        ours = (copy is not None and copy.is_ours) or self._books.root in place.parents
-        if os.path.lexists(place) and not ours:
-            raise StagingError("exists and is not a copy of ours", subject=str(place), remedy="move it away")
+        if copy is not None and copy.is_ours and not copy.is_gone:
+            if not copy.is_pure:
+                raise OccupiedError("holds files that others put there", subject=str(place), remedy="move them away")
+            if self._cache.is_used(place):
+                raise OccupiedError("is being used", subject=str(place), remedy="wait until it is not")
+        elif os.path.lexists(place) and settled(self._books.root) not in place.parents:
+            raise OccupiedError("exists and is not a copy of ours", subject=str(place), remedy="move it away")
 
     @contextlib.contextmanager
     def _alone(self, place: Path, url: Url) -> Iterator[None]:

@@ -6,6 +6,8 @@ what was unpacked is a copy like others, and the archive it came from does not s
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from cryocloud_core.files.layer import Layer
 
 _WEB = ("http", "https")
+#: how many copies of a tree that changes may be in use at a time, or hold files of others
+_PLACES = 20
 
 
 @define(eq=False)
@@ -55,17 +59,21 @@ class Remote:
 
     def fetch(self, url: Url) -> Path:
         """Return the local copy of a file or directory, current, and in use until `release`. Raises TaskError."""
+        from cryocloud_core.files.layer import OccupiedError
+
         _refuse_tree(url)
         landing = self._landing()
         place = landing.place(url)
         try:
             return self.layer.fetch_any(url, place)
-        except StagingError:
+        except StagingError as error:
             # Another task may just have put a directory where this file was to lie, or the reverse.
             again = landing.place(url)
-            if again == place:
+            if again != place:
+                return self.layer.fetch_any(url, again)
+            if not isinstance(error, OccupiedError):
                 raise
-            return self.layer.fetch_any(url, again)
+        return self._fetch_apart(url)
 
     def take(self, url: Url, target: Path) -> Path:
         """Bring a file or directory to `target` for good: it is no copy that a sweep may take. Raises TaskError."""
@@ -118,6 +126,17 @@ class Remote:
         for found in list(self.transfers.to(url).listing(url)):
             self.layer.remove(Url.parse(found.url))
 
+    def hold(self, path: Path) -> None:
+        """Keep a copy of ours that is used in place by its path from being swept until `release`."""
+        meta = self.how.tempdir / "cc" / "meta"
+        if not os.path.isdir(meta) or meta.stat().st_uid != os.geteuid():  # noqa: PTH112 - Path's own raises
+            return
+        from cryocloud_core.files.bookkeeping import Books, settled
+
+        books, place = Books(self.how.tempdir), settled(path)
+        if any(books.meta(each).exists() for each in (place, *place.parents)):
+            self.layer.in_use(path)
+
     def is_copy(self, path: Path) -> bool:
         """Return True for what we fetched to this machine, and for what was made of it."""
         return self._landing().is_copy(path)
@@ -130,6 +149,16 @@ class Remote:
             layer.release_all()
             if sweep:
                 layer.sweep()
+
+    def _fetch_apart(self, url: Url) -> Path:
+        """Return a copy beside the usual one, which is in use or holds somebody's files."""
+        from cryocloud_core.files.layer import OccupiedError
+        from cryocloud_core.files.targets import place_apart
+
+        for number in range(1, _PLACES):
+            with contextlib.suppress(OccupiedError):
+                return self.layer.fetch_any(url, place_apart(url, self.how.tempdir, number))
+        return self.layer.fetch_any(url, place_apart(url, self.how.tempdir, _PLACES))
 
     def _unpacked(self, copy: Path) -> list[str]:
         found = unpacked(copy, self.how)

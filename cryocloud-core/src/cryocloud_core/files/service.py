@@ -86,6 +86,7 @@ class FileService:
 
     def local(self, path: Path, way: Preparation) -> list[str]:
         """Return the path in a list, or what its archive holds. Raises StagingError."""
+        self.remote.hold(path)
         return self._unpacked(path, keep=way.keep) if way.unzip else [str(existing(path))]
 
     def brought(self, urls: Sequence[Url], way: Preparation) -> list[list[str]]:

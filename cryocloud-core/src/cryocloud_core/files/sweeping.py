@@ -15,7 +15,7 @@ from attrs import define, field
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import PRIVATE_PREFIX, private_name
-from cryocloud_core.files.bookkeeping import sidecar_of
+from cryocloud_core.files.bookkeeping import settled, sidecar_of
 from cryocloud_core.files.cache import Cache, Copy
 from cryocloud_core.files.locks import FileLock, lock_now
 
@@ -85,6 +85,8 @@ class Sweep:
             now = self.cache.find(copy.path)
             if not ours or now != copy:
                 return
+            if copy.is_ours and not copy.is_pure:
+                return  # somebody's own files lie in it
             size = _size(copy)
             for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):
                 self._remove_path(path)
@@ -98,10 +100,11 @@ class Sweep:
         aside = path.with_name(private_name())
         self.cache.terms.disk.rename(path, aside, durable=False)
         self.cache.terms.disk.remove(aside)
-        for folder in path.parents:
-            if self.cache.books.root not in folder.parents or any(folder.iterdir()):
-                return
-            with contextlib.suppress(OSError):  # somebody puts a copy there now
+        root = settled(self.cache.books.root)
+        with contextlib.suppress(OSError):  # one that is not empty, or somebody puts a copy there now
+            for folder in path.parents:
+                if root not in folder.parents:
+                    return
                 folder.rmdir()
 
     def _remove_leftovers(self) -> None:
@@ -110,12 +113,18 @@ class Sweep:
             waiting = False
             for path in _private_in(folder):
                 self.cache.terms.check()
-                if self.cache.terms.clock.wall() - _changed_at(path) < LEFTOVER_S or _is_open(path):
+                if self._is_recent(path) or _is_open(path):
                     waiting = True
                     continue
                 self._try(lambda path=path: self.cache.terms.disk.remove(path))  # type: ignore[misc]
             if not waiting:
                 note.unlink(missing_ok=True)
+
+    def _is_recent(self, path: Path) -> bool:
+        try:
+            return self.cache.terms.clock.wall() - _changed_at(path) < LEFTOVER_S
+        except OSError:  # it is getting its name, or is being removed, right now
+            return True
 
 
 @contextlib.contextmanager
@@ -134,6 +143,8 @@ def _size(copy: Copy) -> int:
 
 
 def _private_in(folder: Path) -> list[Path]:
+    if not folder.is_absolute():  # the note of a process that died over it
+        return []
     try:
         return [path for path in folder.iterdir() if path.name.startswith(PRIVATE_PREFIX)]
     except OSError:

@@ -37,10 +37,14 @@ def copy_place(url: Url, tempdir: Path) -> Path:
     return tempdir.joinpath("cc", url.scheme, _name(url.server), *map(_name, parts))
 
 
-def place_apart(url: Url, tempdir: Path) -> Path:
-    """Return a place that lies in no other copy's way: a folder of its own, named by a digest of the URL."""
+def place_apart(url: Url, tempdir: Path, number: int = 0) -> Path:
+    """Return a place that lies in no other copy's way: a folder of its own, named by a digest of the URL.
+
+    Each `number` gives another one.
+    """
     scheme = "http" if url.scheme == "https" else url.scheme
-    digest = hashlib.sha256(os.fsencode(url.text)).hexdigest()[:32]
+    told = f"{number}\0{url.text}" if number else url.text
+    digest = hashlib.sha256(os.fsencode(told)).hexdigest()[:32]
     # No bucket's folder begins so.
     folder = f"%{digest}" if scheme == "s3" else digest
     server = url.server if url.user is None else f"{url.user}@{url.server}"

@@ -131,8 +131,9 @@ def remove_tree(path: Path) -> None:
     """Remove a directory of ours, whatever modes a module gave to what is in it. Raises StagingError."""
 
     def again(function: Callable[..., Any], name: str, _error: object) -> None:
-        # A directory without write permission keeps its entries; it is ours, so it can be opened up.
-        Path(name).parent.chmod(0o700)
+        # A directory without write permission keeps its entries; it is ours, so it can be opened up; not those above.
+        if Path(name) != path:
+            Path(name).parent.chmod(0o700)
         if function is os.unlink or function is os.rmdir:
             function(name)
         else:
