@@ -99,6 +99,35 @@ def test_archives_are_unpacked_to_where_they_are_wanted(
     assert (folder / "b.zip").exists()
 
 
+def test_an_archive_never_takes_the_place_of_a_file_that_is_there(http_server: HttpServer, folder: Path) -> None:
+    """It would be gone with the archive; what is no archive replaces it, as without --unzip."""
+    with zipfile.ZipFile(http_server.files / "a.zip", "w") as archive:
+        archive.writestr("one", "1")
+    (http_server.files / "plain").write_text("theirs")
+    out = folder / "out"
+    out.mkdir()
+    for name in ("a.zip", "plain"):
+        (out / name).write_text("mine")
+
+    assert cli.invoke(["stage", "--unzip", "--to", "out", http_server.url("a.zip"), http_server.url("plain")]) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["a", "a.zip", "plain"]
+    assert (out / "a.zip").read_text() == "mine"
+    assert (out / "plain").read_text() == "theirs"
+
+
+def test_files_of_one_name_are_not_brought_into_one_directory(
+    http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second would replace the first; nothing is begun."""
+    for name in ("x", "y"):
+        (http_server.files / name).mkdir()
+        (http_server.files / name / "f").write_text(name)
+
+    assert cli.invoke(["stage", "--to", "out", http_server.url("x/f"), http_server.url("y/f")]) == 2
+    assert "would both become f" in capsys.readouterr().err
+    assert not (folder / "out").exists()
+
+
 def test_what_is_taken_is_no_copy_that_a_sweep_may_remove(
     http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

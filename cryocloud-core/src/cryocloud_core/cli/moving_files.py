@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -21,7 +22,8 @@ from attrs import define, field
 from cryocloud_core.cli.text import plain
 from cryocloud_core.config import Config
 from cryocloud_core.errors import ResolutionError, UsageError
-from cryocloud_core.files.archives import unpack_into
+from cryocloud_core.files.archives import PRIVATE_PREFIX, unpack_into
+from cryocloud_core.files.bookkeeping import key_of
 from cryocloud_core.files.copying import copy_whole
 from cryocloud_core.files.members import packing_of
 from cryocloud_core.files.moving import Moving
@@ -73,6 +75,8 @@ def stage_files(given: Mapping[str, Any]) -> int:
 
     def work(files: FileService) -> int:
         way = Preparation(StagingKind.FILE, unzip=given["unzip"])
+        if given["to"] is not None:
+            _refuse_clashes(files, given["urls"], way)
         found = files.together.each(lambda url: _staged(files, url, way, given["to"]), given["urls"])
         _print({"paths": [path for paths in found for path in paths]}, as_json=given["json"])
         return 0
@@ -127,12 +131,37 @@ def _staged(files: FileService, source: str, way: Preparation, to: Path | None) 
     if isinstance(place, Path):
         existing(place)
         return _unpacked_to(files, place, folder) if way.unzip else [str(copy_whole(place, folder / place.name))]
-    copy = files.remote.take(place, folder / name_of(place))
+    target = folder / name_of(place)
+    if way.unzip and os.path.lexists(target):
+        # It may be the user's own, and an archive does not stay.
+        with _aside(folder, place) as aside:
+            return _unpacked_to(files, files.remote.take(place, aside / target.name), folder)
+    copy = files.remote.take(place, target)
     if not way.unzip or copy.is_dir() or packing_of(copy) is None:
         return [str(copy)]
     found = _unpacked_to(files, copy, folder)
     copy.unlink()
     return found
+
+
+@contextmanager
+def _aside(folder: Path, url: Url) -> Iterator[Path]:
+    """Give a directory in which an interrupted transfer goes on the next time."""
+    aside = folder / f"{PRIVATE_PREFIX}{key_of(Path(str(url)))}"
+    aside.mkdir(exist_ok=True)
+    yield aside
+    shutil.rmtree(aside)
+
+
+def _refuse_clashes(files: FileService, sources: list[str], way: Preparation) -> None:
+    """Raise UsageError when what is brought into one directory would replace each other."""
+    names: dict[str, str] = {}
+    for source in dict.fromkeys(sources):
+        place = files.find(source, way)
+        name = name_of(place) if isinstance(place, Url) else place.name
+        other = names.setdefault(name, source)
+        if other != source:
+            raise UsageError(f"{other} and {source} would both become {name}", remedy="bring them one by one")
 
 
 def _unpacked_to(files: FileService, archive: Path, folder: Path) -> list[str]:
