@@ -20,7 +20,7 @@ from cryocloud_core.transfers.s3_access import Place
 from cryocloud_core.transfers.s3_client import S3Client
 from cryocloud_core.transfers.s3_errors import code_of
 from cryocloud_core.transfers.s3_sending import LOOK_S, Answering, Body, Sending
-from cryocloud_core.transfers.s3_unfinished import Note, Unfinished, of_the_dead
+from cryocloud_core.transfers.unfinished import Note, Unfinished, of_the_dead
 
 logger = logging.getLogger(__name__)
 

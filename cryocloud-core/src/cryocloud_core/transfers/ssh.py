@@ -6,7 +6,11 @@ text stands for (`os.fsencode`), here and there; nothing is removed there.
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from cryocloud_core.errors import RemoteFileChanged, TransferError
@@ -16,12 +20,17 @@ from cryocloud_core.transfers import ssh_reading as reading
 from cryocloud_core.transfers.loop import BackgroundLoop, Stream
 from cryocloud_core.transfers.ssh_connections import Connection, Connections
 from cryocloud_core.transfers.ssh_errors import RAISED, explained
-from cryocloud_core.transfers.ssh_putting import Draft, Putting, undo
+from cryocloud_core.transfers.ssh_putting import Draft, Putting, remove_draft, undo
 from cryocloud_core.transfers.ssh_settings import SshSettings
+from cryocloud_core.transfers.unfinished import Note, Unfinished, of_the_dead
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 #: bytes, or files of a listing, that may wait for a slow reader
 AHEAD_BYTES, AHEAD_FILES = 4 << 20, 10_000
+#: an upload from here on is noted, so that its draft is found after a kill; a small one takes no longer than its note
+NOTED_BYTES = 8 << 20
 
 
 class SshTransfer(Transfer):
@@ -56,12 +65,21 @@ class SshTransfer(Transfer):
 
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Write a file to `url` whole, durable and compared with what was sent, over what is there."""
+        if outgoing.notes is not None:
+            self._end_the_dead(outgoing.notes, url)
         draft = self._run(url, lambda connection: Draft.begin(connection, url, outgoing))
+        note, is_over = None, False
         try:
+            if outgoing.notes is not None and outgoing.size_bytes >= NOTED_BYTES:
+                note = Note.write(outgoing.notes, Unfinished(url, os.fsdecode(draft.path)))
             Putting(self._loop, draft, lambda error: explained(error, url, self._of(url))).run()
+            is_over = True
         except BaseException:
-            undo(self._loop, draft, lambda: self._connect(url))
+            is_over = undo(self._loop, draft, lambda: self._connect(url))
             raise
+        finally:
+            if note is not None:
+                note.close(is_over=is_over)
 
     def listing(self, url: Url) -> Iterator[RemoteFile]:
         """Yield every file below a directory, at any depth; links are followed unless they lead back up."""
@@ -95,6 +113,18 @@ class SshTransfer(Transfer):
         if url.endpoint not in self._settings:
             self._settings[url.endpoint] = SshSettings.of(self.config, url)
         return self._settings[url.endpoint]
+
+    def _end_the_dead(self, notes: Path, url: Url) -> None:
+        """Take away the drafts of processes that were killed, at this server."""
+        for note, unfinished in of_the_dead(notes, url.endpoint):
+            is_over = False
+            try:
+                self._run(url, partial(remove_draft, path=unfinished.upload))
+                is_over = True
+            except TransferError as error:
+                logger.warning("what a killed upload left cannot be removed now: %s", error)
+            finally:
+                note.close(is_over=is_over)
 
     async def _connect(self, url: Url) -> Connection:
         return await self._connections.to(url, self._of(url))

@@ -7,6 +7,7 @@ caller's thread; what could not be finished is removed there, if the other side 
 from __future__ import annotations
 
 import asyncio
+import os
 import posixpath
 import uuid
 from collections import deque
@@ -180,10 +181,18 @@ def _blocks(outgoing: Outgoing, url: Url) -> Iterator[bytes]:
         raise TransferError(told, subject=str(url))
 
 
-def undo(loop: BackgroundLoop, draft: Draft, connection: Any) -> None:
-    """Remove a draft over its own connection, or over a new one; a server that does not answer keeps it."""
+def undo(loop: BackgroundLoop, draft: Draft, connection: Any) -> bool:
+    """Remove a draft over its own connection, or over a new one; False when the server does not answer and keeps it."""
     with suppress(TransferError, OSError, asyncssh.Error):
         loop.run(_undo(draft, connection))
+        return True
+    return False
+
+
+async def remove_draft(connection: Connection, path: str) -> None:
+    """Take away what a dead process left; what is gone already is fine."""
+    with suppress(asyncssh.SFTPNoSuchFile):
+        await connection.answer(connection.sftp.remove(os.fsencode(path)))
 
 
 async def _undo(draft: Draft, connection: Any) -> None:

@@ -1,8 +1,9 @@
-"""Notes of uploads in parts that are under way, so that a later process ends those of one that was killed.
+"""Notes of uploads that are under way, so that a later process ends those of one that was killed.
 
-A server keeps the parts of an upload that nobody completed or aborted, unseen and paid for. Laws: a note is written
-as soon as the server named the upload and taken away when it is over; who writes one holds a lock on it for as long
-as it lives, so that a note without a lock is a dead process's; nobody else's uploads are ever touched.
+A server keeps what nobody completed or took away: the parts of an S3 upload, unseen and paid for, the draft of a file
+over ssh. Laws: a note is written as soon as the upload has a name there and taken away when it is over; who writes one
+holds a lock on it for as long as it lives, so that a note without a lock is a dead process's; nobody else's uploads are
+ever touched.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _SUFFIX = ".upload"
 
 @frozen
 class Unfinished:
-    """An upload in parts: to which URL, and the name that the server gave it."""
+    """An upload: to which URL, and what it is called at the server."""
 
     url: Url
     upload: str
