@@ -164,6 +164,23 @@ def test_a_read_only_directory_puts_the_copy_into_the_tempdir(
     assert files.unpacked_directory(archive) == str(Path(found).parent)
 
 
+def test_what_another_user_put_into_the_tempdir_is_no_copy(
+    files: FileService, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody may write to /tmp, and knows what a marker has to say."""
+    archive = make_zip(data / "a.zip", "f")
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != data and real(path, mode))
+    (planted,) = files.fetch(archive, unzip=True)
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+
+    assert files.unpacked_directory(archive) is None
+    with pytest.raises(StagingError, match="not a directory of our own user"):
+        files.fetch(archive, unzip=True)
+    assert Path(planted).exists()
+
+
 def test_a_bad_archive_leaves_nothing(files: FileService, data: Path) -> None:
     """The archive alone is left."""
     archive = make_zip(data / "a.zip", "good", "../evil")

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,6 +100,8 @@ def copy_of(archive: Path, tempdir: Path) -> Path | None:
     """Return the directory that holds our copy of an archive, None when there is none; the archive may be gone."""
     known = Stamp.of(archive) if archive.is_file() else None
     for place in places(archive, tempdir):
+        if place.parent != archive.parent and not _is_ours_alone(tempdir / "cc"):
+            continue
         stamp = Stamp.read(place)
         if stamp is not None and (stamp == known if known else stamp.source == archive.name):
             return place
@@ -141,7 +144,10 @@ def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
     """Return where the copy goes: beside the archive if that can be written, in the temporary directory if not."""
     tries = places(archive, tempdir)
     if not os.access(archive.parent, os.W_OK | os.X_OK):
+        from cryocloud_core.files.bookkeeping import Books  # few archives lie where nothing can be put beside them
+
         tries = [place for place in tries if place.parent != archive.parent]
+        Books(tempdir).folder("unpacked")  # made and made sure of
         tries[0].parent.mkdir(parents=True, exist_ok=True)
     first = tries[0]
     if not os.path.lexists(first):
@@ -159,6 +165,15 @@ def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
         if not os.path.lexists(place) or (found is not None and found.source == archive.name):
             return place
     raise _taken(first, archive)
+
+
+def _is_ours_alone(folder: Path) -> bool:
+    """Return True for a directory that nobody else can put a copy into."""
+    try:
+        found = folder.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def _taken(place: Path, archive: Path) -> ArchiveError:
