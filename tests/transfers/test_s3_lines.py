@@ -156,3 +156,26 @@ def test_a_server_with_tls_is_trusted_by_its_certificate(
     assert read(transfer, url) == b"content"
     transfer.put(outgoing(tmp_path, b"content"), url)
     assert transfer._server(url)._strikes == 0
+
+
+@pytest.mark.parametrize("token", [None, "ours"])
+def test_nothing_that_is_meant_for_another_server_is_sent(
+    odd_server: Server, to: Transfers, monkeypatch: pytest.MonkeyPatch, token: str | None
+) -> None:
+    """With credentials of its own a server sees nothing of those in the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "environment")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "environment")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "environment")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    server = odd_server(always(reply(200, b"content", **OBJECT)))
+    transfer, url = to(server, aws_session_token=token)
+    stranger, _ = to(server, anonymous=True)
+
+    assert read(transfer, url) == b"content"
+    transfer.stat(url)
+    assert {asked.headers.get("x-amz-security-token") for asked in server.asked} == {token}
+    assert all("Credential=key/" in asked.headers["authorization"] for asked in server.asked)
+    server.asked.clear()
+    assert read(stranger, url) == b"content"
+    assert not any({"authorization", "x-amz-security-token"} & asked.headers.keys() for asked in server.asked)
+    assert transfer._server(url)._strikes == stranger._server(url)._strikes == 0

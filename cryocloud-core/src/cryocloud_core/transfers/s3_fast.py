@@ -85,22 +85,21 @@ class FastPlane:
                 self._stores[bucket] = S3Store(bucket, **self._arguments())
             return self._stores[bucket]
 
+    def _credential(self) -> dict[str, str | None]:
+        known = self.credentials or Credentials("", "")
+        secret = {"access_key_id": known.key_id, "secret_access_key": known.secret, "token": known.token}
+        return secret | {"expires_at": None}
+
     def _arguments(self) -> Any:
-        access, credentials = self.access, self.credentials
-        signed = (
-            {}
-            if credentials is None
-            else {
-                "access_key_id": credentials.key_id,
-                "secret_access_key": credentials.secret,
-                "session_token": credentials.token,
-            }
-        )
-        return {name: value for name, value in signed.items() if value is not None} | {
+        access = self.access
+        return {
             "endpoint": access.endpoint,
             "region": access.region or "us-east-1",
             "virtual_hosted_style_request": False,
-            "skip_signature": credentials is None,
+            # By a function, or what variables hold would be mixed in: a token meant for another server.
+            "credential_provider": self._credential,
+            "skip_signature": self.credentials is None,
+            "unsigned_payload": False,
             "retry_config": {"max_retries": 0},
             "client_options": {
                 "allow_http": not access.is_secure,
