@@ -60,9 +60,10 @@ class Shop:
         return self.transfer.stat(self.url(key))
 
     def names(self, prefix: str = "") -> list[str]:
-        """Return the keys below a prefix, from the bucket."""
+        """Return the keys of files below a prefix, from the bucket."""
         base = f"{self.url()}/"
-        return [found.url.removeprefix(base) for found in self.transfer.listing(self.url(prefix))]
+        listed = self.transfer.listing(self.url(prefix))
+        return [found.url.removeprefix(base) for found in listed if not found.is_directory]
 
     def ask(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Return the answer to a plain S3 request about the bucket."""
