@@ -63,8 +63,12 @@ class Draft:
         """Write a block and return its size."""
         size = min(len(data), PIECE, self.connection.sftp.limits.max_write_len)
         pieces = [(data[begin : begin + size], at + begin) for begin in range(0, len(data), size)]
-        await asyncio.gather(*(self.connection.answer(self.file.write(*piece)) for piece in pieces))
+        await asyncio.gather(*(self._write(*piece) for piece in pieces))
         return len(data)
+
+    async def _write(self, piece: bytes, at: int) -> None:
+        # The request is made by whoever waits for it: a task that is cancelled before it begins makes none.
+        await self.connection.answer(self.file.write(piece, at))
 
     async def finish(self) -> None:
         """Make it durable, see that it is what was sent, give it its name."""
