@@ -118,7 +118,8 @@ def test_a_time_limit_is_an_end_of_its_own(source: str, floor: Any) -> None:
 
     assert end.outcome == TimedOut("time limit of 0.2 s passed")
     assert end.stats is not None
-    assert 0.2 <= end.stats.runtime_s < 3
+    # On a busy machine the head may hear of the begin before the worker's own clock has started.
+    assert 0.15 <= end.stats.runtime_s < 3
 
 
 def test_a_task_within_its_limit_is_left_alone(floor: Any) -> None:

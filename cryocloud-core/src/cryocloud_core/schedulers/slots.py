@@ -19,7 +19,8 @@ from cryocloud_core.task import Outcome, Task
 from cryocloud_core.wire import to_data
 from cryocloud_core.worker.channel import Message, Unpacker, pack
 
-_CHUNK = 256 * 1024
+#: a bigger buffer is fetched from the system anew for each read, which costs more than the read
+_CHUNK = 64 * 1024
 
 
 @define(eq=False)

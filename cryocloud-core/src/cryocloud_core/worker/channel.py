@@ -38,7 +38,8 @@ FRAME_LIMIT = 256 * 1024 * 1024
 #: bytes that the sockets' buffers are asked to hold, so that bursts of log lines do not make tasks wait
 BUFFER_BYTES = 4 * 1024 * 1024
 _LENGTH = struct.Struct("<I")
-_CHUNK = 256 * 1024
+#: a bigger buffer is fetched from the system anew for each read, which costs more than the read
+_CHUNK = 64 * 1024
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
