@@ -18,9 +18,12 @@ from cryocloud_core.errors import RemoteFileMissing, TransferError
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
+from cryocloud_core.files.remote import Remote
 from cryocloud_core.files.transfers import Transfers
+from cryocloud_core.files.unpacked import Unpacking
 from cryocloud_core.sdk.routes import Route, Routes
 from cryocloud_core.sdk.url import Url
+from cryocloud_core.transfers.s3_access import Place as S3Place
 from tests.services.httpserver import HttpServer
 from tests.services.s3server import S3Server
 from tests.services.sshserver import SshServer
@@ -247,3 +250,24 @@ def test_a_server_that_stays_away_is_an_error_that_can_be_repeated(http_mortal: 
     made.close()
 
     assert digest(tmp_path / "out" / "back") == digest(source)
+
+
+def test_all_below_a_prefix_is_removed_with_what_stands_for_directories(s3_server: S3Server, tmp_path: Path) -> None:
+    """Else the bucket could not be removed after it; a directory without files is one here too."""
+    place = s3_place(s3_server)
+    layer = place.layer(tmp_path / "temp")
+    (tmp_path / "f").write_text("x")
+    layer.put(tmp_path / "f", place.url("p/sub/a"))
+    client = layer.transfers.to(place.url("p/"))._server(place.url("p/")).client  # type: ignore[attr-defined]
+    for key in ("p/", "p/sub/", "p/empty/"):
+        client.call(S3Place.of(place.url(key)), "put_object", Key=key, Body=b"")
+
+    layer.fetch_tree(place.url("p/"), tmp_path / "p")
+    assert sorted(str(path.relative_to(tmp_path / "p")) for path in (tmp_path / "p").rglob("*")) == [
+        "empty",
+        "sub",
+        "sub/a",
+    ]
+    Remote(Unpacking(tmp_path / "temp"), layer.transfers).remove(place.url("p/"), recursive=True)
+    layer.remove(Url.parse(place.url_of("").rstrip("/")))
+    place.close()

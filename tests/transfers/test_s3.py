@@ -190,12 +190,15 @@ def test_a_bucket_is_removed_when_it_is_empty(shop: Shop) -> None:
 
 
 def test_a_prefix_is_listed_at_any_depth(shop: Shop) -> None:
-    """A listing holds every object below a prefix and nothing beside it; markers of directories are no files."""
+    """A listing holds every object below a prefix and nothing beside it; markers of directories are told as such."""
     for key in ("in/a", "in/b/c", "in/b/d/e", "inside", "out"):
         shop.put(key, key.encode())
     shop.ask("put_object", Key="in/empty/", Body=b"")
 
     assert shop.names("in/") == ["in/a", "in/b/c", "in/b/d/e"]
+    assert [told.url for told in shop.transfer.listing(shop.url("in/")) if told.is_directory] == [
+        str(shop.url("in/empty/"))
+    ]
     assert shop.names("in") == shop.names("in/")
     assert shop.names("in/b/") == ["in/b/c", "in/b/d/e"]
     found = {told.url: told for told in shop.transfer.listing(shop.url("in/"))}

@@ -29,7 +29,7 @@ from cryocloud_core.files.persistence import Persistence
 from cryocloud_core.files.sweeping import Sweep
 from cryocloud_core.files.terms import Clock, Terms
 from cryocloud_core.files.transfers import Transfers
-from cryocloud_core.files.tree_download import TreeDownload
+from cryocloud_core.files.tree_download import TreeDownload, listed
 from cryocloud_core.files.uploads import Look, TreeUpload, Upload, files_below
 from cryocloud_core.sdk.transfer import RemoteFile, Transfer
 from cryocloud_core.sdk.url import Url
@@ -126,6 +126,10 @@ class Layer:
         size = sum(Look.at(path / name).size_bytes for name in names)
         progress = Progress(self.told, self.clock.now, url, size, len(names), is_sized=True)
         TreeUpload(self._terms, transfer, path, url, slots, progress, self._books.uploads).run(names)
+
+    def listing(self, url: Url) -> list[RemoteFile]:
+        """Return everything below a directory or prefix, at any depth. Raises RemoteFileMissing, TransferError."""
+        return listed(self._terms, self.transfers.to(url), url, self._slots(url))
 
     def remove(self, url: Url) -> None:
         """Remove what `url` names. Raises RemoteFileMissing, TransferError."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, define, field
 
-from cryocloud_core.errors import StagingError
+from cryocloud_core.errors import RemoteFileMissing, StagingError
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.transfers import Transfers
@@ -123,8 +123,9 @@ class Remote:
             return
         if not recursive:
             raise StagingError("is everything below a prefix", subject=str(url), remedy="set recursive")
-        for found in list(self.transfers.to(url).listing(url)):
-            self.layer.remove(Url.parse(found.url))
+        for found in reversed(self.layer.listing(url)):  # what stands for a directory after what is in it
+            with contextlib.suppress(RemoteFileMissing):  # somebody else was faster
+                self.layer.remove(Url.parse(found.url))
 
     def hold(self, path: Path) -> None:
         """Keep a copy of ours that is used in place by its path from being swept until `release`."""

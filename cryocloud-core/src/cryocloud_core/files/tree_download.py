@@ -55,20 +55,8 @@ class TreeDownload:
 
     def listing(self) -> Entries:
         """Return what is there. Raises RemoteFileMissing for nothing at all, TransferError."""
-        until = self.terms.until()
-
-        def listed(errand: Errand[list[RemoteFile]]) -> list[RemoteFile]:
-            found = []
-            for remote in self.transfer.listing(self.url):
-                errand.beat()
-                found.append(remote)
-            return found
-
-        def attempt() -> list[RemoteFile]:
-            with self.slots.held():
-                return Watch(self.terms, str(self.url), until).call(listed)
-
-        entries = entries_of(self.url, Persistence(self.terms, until).on(attempt), folds_case=self._folds_case())
+        found = listed(self.terms, self.transfer, self.url, self.slots)
+        entries = entries_of(self.url, found, folds_case=self._folds_case())
         if not entries.files and not entries.folders:
             raise RemoteFileMissing("there is no file below it", subject=str(self.url))
         return entries
@@ -178,6 +166,24 @@ class TreeDownload:
         with contextlib.suppress(OSError):  # it holds files of an earlier try; an empty one would stay for nothing
             self._root.rmdir()
         return folds_case
+
+
+def listed(terms: Terms, transfer: Transfer, url: Url, slots: HostSlots) -> list[RemoteFile]:
+    """Return everything below a directory or prefix, asked again where that can help. Raises TransferError."""
+    until = terms.until()
+
+    def listing(errand: Errand[list[RemoteFile]]) -> list[RemoteFile]:
+        found = []
+        for remote in transfer.listing(url):
+            errand.beat()
+            found.append(remote)
+        return found
+
+    def attempt() -> list[RemoteFile]:
+        with slots.held():
+            return Watch(terms, str(url), until).call(listing)
+
+    return Persistence(terms, until).on(attempt)
 
 
 def _is_still(path: Path, leaf: Leaf, remote: RemoteFile) -> bool:

@@ -43,7 +43,8 @@ def entries_of(url: Url, listed: Iterable[RemoteFile], *, folds_case: bool = Fal
         if not name or any(part.startswith(PRIVATE_PREFIX) for part in name.split("/")):
             continue
         if remote.is_directory or (name.endswith("/") and not remote.size_bytes):
-            folders.append(_judged(url, name.rstrip("/")))
+            if name.strip("/"):
+                folders.append(_judged(url, name.rstrip("/")))
             continue
         if files.setdefault(_judged(url, name), remote) is not remote:
             raise _refused(url, name, "is there twice")

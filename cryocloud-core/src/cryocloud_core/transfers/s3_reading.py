@@ -169,7 +169,7 @@ async def below(client: S3Client, place: Place) -> AsyncGenerator[list[RemoteFil
         page = await client.ask(place, "list_objects_v2", Prefix=prefix, **more)
         found = page.get("Contents", [])
         is_empty = is_empty and not found
-        files = [_listed(base, each, prefix) for each in found if not each["Key"].endswith("/")]
+        files = [_listed(base, each, prefix) for each in found]
         if files:
             yield files
         if not page.get("IsTruncated"):
@@ -180,4 +180,6 @@ async def below(client: S3Client, place: Place) -> AsyncGenerator[list[RemoteFil
 
 
 def _listed(base: str, found: Mapping[str, Any], prefix: str) -> RemoteFile:
-    return RemoteFile(base + str(found["Key"]).removeprefix(prefix), found.get("Size"), found.get("ETag"))
+    """Return an object; one without content whose key ends in `/` is what other programs make for a directory."""
+    url, size = base + str(found["Key"]).removeprefix(prefix), found.get("Size")
+    return RemoteFile(url, size, found.get("ETag"), is_directory=url.endswith("/") and not size)
