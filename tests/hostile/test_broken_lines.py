@@ -44,7 +44,7 @@ class Place:
 
     def layer(self, port: int, tempdir: Path, *, patient: bool) -> tuple[Layer, Transfers]:
         """Return a layer that reaches it at a port; an impatient one gives up soon."""
-        times = {} if patient else {"timeout": TIMEOUT_S, "read_timeout": TIMEOUT_S, "connect_timeout": 2.0}
+        times = {} if patient else {"timeout": TIMEOUT_S, "connect_timeout": 2.0}
         own = {server: values | times for server, values in self.settings(port).items()}
         route = Route(self.scheme, self.reference, self.scheme.upper())
         transfers = Transfers(Routes({self.scheme: route}, {self.scheme.upper(): own}))

@@ -17,7 +17,7 @@ SETTINGS = {
     "aws_access_key_id": "key",
     "aws_secret_access_key": "secret",
     "secure": False,
-    "read_timeout": 0.5,
+    "timeout": 0.5,
     "connect_timeout": 1,
 }
 OBJECT = {"ETag": '"v1"', "Last_Modified": "Wed, 25 Nov 2026 19:07:56 GMT"}

@@ -75,10 +75,10 @@ def test_messages_name_the_section_that_is_there(values: dict[str, object], sect
 
 def test_a_server_has_its_own_settings_before_those_of_all() -> None:
     """With its port, without it, then what stands for every server."""
-    values = {"region": "all", "read_timeout": 9, "store_local": {"region": "host"}, "store_local_9000": {"fast": "no"}}
+    values = {"region": "all", "timeout": 9, "store_local": {"region": "host"}, "store_local_9000": {"fast": "no"}}
     found = Access.of(TransferConfig(values), Url.parse("s3://store.local:9000/bucket"))
 
-    assert (found.region, found.read_timeout_s, found.fast) == ("host", 9.0, False)
+    assert (found.region, found.timeout_s, found.fast) == ("host", 9.0, False)
 
 
 def test_secrets_are_revealed_for_use_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ def test_half_of_the_credentials_is_refused(missing: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("secure", "maybe"), ("fast", 7), ("read_timeout", 0), ("connect_timeout", "soon"), ("read_timeout", True)],
+    [("secure", "maybe"), ("fast", 7), ("timeout", 0), ("connect_timeout", "soon"), ("timeout", True)],
 )
 def test_wrong_settings_are_named(name: str, value: object) -> None:
     """A word that is no truth, a time that is none: the error names the setting and what it holds."""

@@ -66,7 +66,7 @@ def shops(s3_mortal: S3Server, tmp_path: Path) -> Iterator[list[Shop]]:
     """Give a bucket of a server that may be killed, with a large object, reached by each of the data planes."""
     patient = Shop(s3_mortal, tmp_path)
     patiently(lambda: patient.put("large", LARGE))
-    hasty = {"read_timeout": 2, "connect_timeout": 2}
+    hasty = {"timeout": 2, "connect_timeout": 2}
     shops = [Shop(s3_mortal, tmp_path, hasty | {"fast": fast}, patient.bucket) for fast in (True, False)]
     yield shops
     for shop in (patient, *shops):

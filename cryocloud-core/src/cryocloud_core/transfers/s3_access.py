@@ -17,7 +17,7 @@ from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
 
 CONNECT_TIMEOUT_S = 5.0
-READ_TIMEOUT_S = 30.0
+TIMEOUT_S = 30.0
 #: what an S3 server takes at most
 KEY_BYTES = 1024
 #: Amazon's servers say in their names which region they are of
@@ -69,7 +69,7 @@ class Access:
     anonymous: bool = False
     region: str | None = None
     connect_timeout_s: float = CONNECT_TIMEOUT_S
-    read_timeout_s: float = READ_TIMEOUT_S
+    timeout_s: float = TIMEOUT_S
     fast: bool = True
     #: False where a server's ETags look like the MD5 of a content and are not
     etag_is_md5: bool = True
@@ -102,7 +102,7 @@ class Access:
             truth("anonymous", False),
             text("region") or _region_of(url.host),
             seconds("connect_timeout", CONNECT_TIMEOUT_S),
-            seconds("read_timeout", READ_TIMEOUT_S),
+            seconds("timeout", TIMEOUT_S),
             truth("fast", True),
             truth("etag_is_md5", True),
         )

@@ -174,7 +174,7 @@ class S3Client:
             "client_kwargs": {} if access.region is None else {"region_name": access.region},
             "config_kwargs": {
                 "connect_timeout": access.connect_timeout_s,
-                "read_timeout": access.read_timeout_s,
+                "read_timeout": access.timeout_s,
                 "max_pool_connections": CONNECTIONS,
                 "retries": {"total_max_attempts": 1},
                 "signature_version": "s3v4",

@@ -114,7 +114,7 @@ class Asked:
                 waited = f"{self.access.endpoint} let nobody in within {self.access.connect_timeout_s:g} s"
                 return self._told(waited, repeat=True)
             case ReadTimeoutError() | TimeoutError():
-                waited = f"{self.access.endpoint} sent nothing for {self.access.read_timeout_s:g} s"
+                waited = f"{self.access.endpoint} sent nothing for {self.access.timeout_s:g} s"
                 return self._told(waited, repeat=True)
         return self._unreached(error)
 

@@ -104,7 +104,7 @@ class FastPlane:
             "client_options": {
                 "allow_http": not access.is_secure,
                 "connect_timeout": f"{round(access.connect_timeout_s * 1000)} ms",
-                "read_timeout": f"{round(access.read_timeout_s * 1000)} ms",
+                "read_timeout": f"{round(access.timeout_s * 1000)} ms",
                 "timeout": _FOREVER,  # of a whole answer; obstore's own would be 30 seconds
                 **_trusted(),
             },

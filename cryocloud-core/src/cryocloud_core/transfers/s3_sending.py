@@ -101,7 +101,7 @@ class Sending:
         """Return the requests that ended, after a short wait at most. Raises as `answer`."""
         done = wait(futures, timeout=LOOK_S, return_when=FIRST_COMPLETED).done
         access = self.client.access
-        patience = access.connect_timeout_s + access.read_timeout_s
+        patience = access.connect_timeout_s + access.timeout_s
         if self._look() or done:
             self._moved_at = time.monotonic()
         elif time.monotonic() - self._moved_at > patience:
