@@ -179,6 +179,18 @@ def test_a_copy_that_is_used_in_place_is_not_swept(servers: Path, machine: Calla
     assert not Path(path).exists()
 
 
+def test_what_a_task_fetched_outlives_its_own_end(servers: Path, machine: Callable[..., FileService]) -> None:
+    """Its path is what the next node is handed; older copies make the room."""
+    found = []
+    for name in ("a", "b"):
+        put(servers, f"store/in/{name}", "more than a byte")
+        task = machine(cache_max_bytes=1, cache_sweep_every=0)
+        found.append(Path(staged(task, f"s3://store/in/{name}")))
+        task.remote.release()
+        assert found[-1].exists()
+    assert not found[0].exists()
+
+
 def test_the_same_path_of_two_machines_is_two_files(servers: Path, machine: Callable[..., FileService]) -> None:
     """The first copy does not count as the second machine's file."""
     put(servers, "one/d/a.nc", "one")

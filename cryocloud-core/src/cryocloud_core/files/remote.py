@@ -143,13 +143,19 @@ class Remote:
         return self._landing().is_copy(path)
 
     def release(self, *, sweep: bool = True) -> None:
-        """Let go of every copy: the task has ended; with `sweep` old copies make room. Raises TaskError."""
+        """Let go of every copy: the task has ended; with `sweep` old copies make room. Raises TaskError.
+
+        Those of this task do not go at once, however full the disk is: whoever is handed their paths comes now.
+        """
         with self._lock:
             layer, self._layer = self._layer, None
-        if layer is not None:
-            layer.release_all()
+        if layer is None:
+            return
+        try:
             if sweep:
                 layer.sweep()
+        finally:
+            layer.release_all()
 
     def _fetch_apart(self, url: Url) -> Path:
         """Return a copy beside the usual one, which is in use or holds somebody's files."""
