@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import warnings
 import zipfile
 
 from cryocloud_core.testing.case import Case
@@ -23,6 +24,25 @@ def _tar(**links: str) -> bytes:
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, target
             tar.addfile(link)
+    return made.getvalue()
+
+
+def _special(kind: bytes, target: str = "") -> bytes:
+    """Return a tar with one member that is neither a file nor a directory."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        entry = tarfile.TarInfo("special")
+        entry.type, entry.linkname = kind, target
+        tar.addfile(entry)
+    return made.getvalue()
+
+
+def _twice() -> bytes:
+    """Return a zip with two members of one name."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive, warnings.catch_warnings(action="ignore"):
+        archive.writestr("name.txt", "first")
+        archive.writestr("name.txt", "second")
     return made.getvalue()
 
 
@@ -74,11 +94,27 @@ CASES = (
     _refused("a member with a path of its own", "root.zip", {"/evil.txt": "x"}, "evil.txt"),
     _refused("a link that leads out", "out.tar", _tar(link="../../evil.txt"), "link"),
     _refused("a link to a path of its own", "etc.tar", _tar(link="/etc/passwd"), "link"),
+    _refused("a hard link that leads out", "hard.tar", _special(tarfile.LNKTYPE, "../../evil.txt"), "evil.txt"),
+    _refused("a device", "device.tar", _special(tarfile.CHRTYPE), "special"),
+    _refused("a pipe", "pipe.tar", _special(tarfile.FIFOTYPE), "special"),
     _refused("an encrypted archive", "secret.zip", _zip(encrypted=True, a="text"), "encrypted"),
     _refused("an archive that breaks off", "half.zip", _zip(a="x" * 5000)[:2000], "half.zip"),
     _delivered("a link that stays inside is kept", "in.tar", _tar(link="real.txt"), ["link", "real.txt"]),
     _delivered("an archive of nothing is a list of nothing", "empty.zip", {}, []),
     _delivered("hidden files do not count", "dots.zip", {".hidden": "", "seen": "", "deep/er": ""}, ["deep", "seen"]),
+    _delivered("names that differ in capitals alone", "case.zip", {"A.txt": "", "a.txt": ""}, ["A.txt", "a.txt"]),
+    Case(
+        "of two members of one name the last counts",
+        """
+        {"module": "read", "name": "A", "downstreamOf": ["In"], "args": {"src": {
+            "value": "$HERE/d/twice.zip", "type": "file", "unzip": true}}},
+        {"module": "work", "name": "Then", "downstreamOf": ["A"], "args": {"x": {"output": "A.n"}}}
+        """,
+        files={"d/twice.zip": _twice()},
+        modules={"read": {"inputs": {"src": ""}, "outputs": {"n": ""}}},
+        code={"read": "(path,) = args['src']\nreturn 100, {'n': open(path).read()}"},
+        args={"Then": {"x": "second"}},
+    ),
     Case(
         "an archive that was replaced by a newer one is unpacked anew",
         """
