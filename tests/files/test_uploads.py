@@ -41,6 +41,17 @@ def test_a_file_is_sent_once(world: World, source: Path, tmp_path: Path) -> None
     assert world.puts == ["/x"]
 
 
+def test_how_much_is_to_be_sent_is_told_from_the_start(world: World, source: Path, tmp_path: Path) -> None:
+    """So that whoever looks sees a part of the whole."""
+    told: list[Moving] = []
+    layer = layer_of(world, tmp_path / "temp")
+    layer.told = told.append
+    layer.put(source, place("/x"))
+
+    assert {moving.size_bytes for moving in told} == {len(DATA)}
+    assert (told[0].done_bytes, told[-1].done_bytes) == (0, len(DATA))
+
+
 def test_a_side_that_tells_no_checksum_gets_it_again(world: World, source: Path, tmp_path: Path) -> None:
     """The same size alone is no proof."""
     world.tells_checksum = False

@@ -18,6 +18,7 @@ from cryocloud_core.sdk.url import Url
 from cryocloud_core.secrets import Secret
 from cryocloud_core.testing.transfer_reads import taken
 from cryocloud_core.transfers.http import HttpTransfer
+from tests.services.httpserver import HttpServer
 from tests.services.scriptserver import ScriptServer, answer
 
 Make = Callable[..., Transfer]
@@ -188,6 +189,16 @@ def test_an_unknown_certificate_is_refused(make: Make, secure: tuple[str, Path])
     assert read(make(HttpTransfer, {"ca": str(certificate)}), f"{url}/a") == BODY
     with pytest.raises(TransferError, match="cannot be read"):
         read(make(HttpTransfer, {"ca": "/nowhere.pem"}), f"{url}/a")
+
+
+def test_a_server_without_tls_is_told(make: Make, http_server: HttpServer, script_server: ScriptServer) -> None:
+    """It is no question of certificates; one that hangs up at once only broke off."""
+    url = http_server.url("a").replace("http://", "https://")
+    with pytest.raises(TransferError, match="does not speak TLS") as caught:
+        read(make(HttpTransfer, {}), url)
+    assert "write http://" in caught.value.remedy
+    with pytest.raises(TransferError, match="cannot be reached: it hung up"):
+        read(make(HttpTransfer, {}), script_server.url().replace("http://", "https://"))
 
 
 def test_a_downgrade_is_refused(make: Make, secure: tuple[str, Path], script_server: ScriptServer) -> None:

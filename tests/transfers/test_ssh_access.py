@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import os
 import re
@@ -22,6 +23,7 @@ from cryocloud_core.sdk.transfer import Transfer
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.secrets import Secret
 from cryocloud_core.transfers.ssh import SshTransfer
+from tests.services.httpserver import HttpServer
 from tests.services.sshserver import SshServer, free_port, make_key, public
 
 if TYPE_CHECKING:
@@ -127,22 +129,45 @@ def test_a_hashed_known_hosts_file_is_read(size: Callable[..., int], ssh_server:
     assert size(ssh_server.config(known_hosts=str(known))) == 5
 
 
-def test_a_key_that_is_not_let_in_is_named(refused: Callable[..., TransferError], tmp_path: Path) -> None:
+def test_a_key_that_is_not_let_in_is_named(
+    refused: Callable[..., TransferError], ssh_server: SshServer, tmp_path: Path
+) -> None:
     """Which user, which keys, and where to name another; nobody is asked for a password."""
     make_key(tmp_path / "stranger")
 
     error = refused(keys=[str(tmp_path / "stranger")])
-    assert "does not let " in error.message
+    assert f'does not let the user "{getpass.getuser()}" in' in error.message
     assert str(tmp_path / "stranger") in error.message
-    assert "SSH.127_0_0_1.keys" in error.remedy
+    assert f"SSH.127_0_0_1:{ssh_server.port}.keys" in error.remedy
     assert not error.repeat
+
+
+def test_the_user_that_nobody_named_is_told(make: Make, ssh_server: SshServer, tmp_path: Path) -> None:
+    """It is the one of the user's own ssh configuration, else who we are here."""
+    make_key(tmp_path / "stranger")
+    config = tmp_path / "config"
+    config.write_text("User icebear\n")
+    for named, user in ({"config": str(config)}, "icebear"), ({}, getpass.getuser()):
+        settings = ssh_server.config(keys=str(tmp_path / "stranger"), **named)
+        with pytest.raises(TransferError, match=f'the user "{user}" in'):
+            make(SshTransfer, settings).stat(Url.parse(f"ssh://127.0.0.1:{ssh_server.port}/a"))
+
+
+def test_a_server_that_speaks_no_ssh_is_told_with_its_port(make: Make, http_server: HttpServer) -> None:
+    """A wrong port often leads to some other server."""
+    transfer = make(SshTransfer, {"known_hosts": "/nowhere", "config": "", "connect_timeout": 5})
+    with pytest.raises(TransferError) as caught:
+        transfer.stat(Url.parse(f"ssh://127.0.0.1:{http_server.port}/a"))
+    assert "look whether sshd listens at that port" in caught.value.remedy
 
 
 def test_a_key_that_cannot_be_read_is_named(refused: Callable[..., TransferError], tmp_path: Path) -> None:
     """No file, and no key in it."""
     (tmp_path / "text").write_text("no key\n")
 
-    assert str(tmp_path / "none") in refused(keys=str(tmp_path / "none")).message
+    error = refused(keys=str(tmp_path / "none"))
+    assert str(tmp_path / "none") in error.message
+    assert "below SSH.127_0_0_1:" in error.remedy
     assert "cannot be read" in refused(keys=str(tmp_path / "text")).message
 
 

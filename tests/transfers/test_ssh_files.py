@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -119,6 +120,15 @@ def test_nothing_is_removed_over_ssh(ssh: Transfer, ssh_server: SshServer, folde
     """The error says what to do instead."""
     with pytest.raises(TransferError, match=r'cannot remove; run "remove" on that machine.*"ccnode"'):
         ssh.remove(Url.parse(ssh_server.url(folder / "a")))
+
+
+def test_a_directory_that_cannot_be_made_is_told(make: Make, ssh_server: SshServer, tmp_path: Path) -> None:
+    """By its name, instead of as a file that is missing."""
+    (tmp_path / "a").write_bytes(b"x")
+    outgoing = Outgoing(tmp_path / "a", 1, hashlib.sha256(b"x").hexdigest(), lambda _: None)
+    with pytest.raises(TransferError, match="the directory /proc/none cannot be made on 127") as caught:
+        make(SshTransfer, ssh_server.config()).put(outgoing, Url.parse(ssh_server.url("/proc/none/a")))
+    assert not isinstance(caught.value, RemoteFileMissing)
 
 
 def test_a_file_is_not_put_over_a_directory(

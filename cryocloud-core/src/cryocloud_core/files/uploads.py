@@ -64,6 +64,7 @@ class Upload:
     def run(self) -> None:
         """Send the file. Raises TransferError, StagingError."""
         look = Look.at(self.path)
+        self.progress.sized(look.size_bytes)
         digest = self._digest()
         until = self.terms.until()
         Persistence(self.terms, until).on(lambda: self._attempt(look, digest, until))

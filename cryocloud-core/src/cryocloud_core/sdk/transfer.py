@@ -160,4 +160,5 @@ class Transfer(ABC):
 
     def cannot(self, verb: str, url: Url) -> TransferError:
         """Return the error of something that this protocol cannot do."""
-        return TransferError(f"{url.scheme}:// cannot {verb}", subject=str(url))
+        told = f"{url.scheme}:// cannot {verb}"
+        return TransferError(told, subject=str(url), remedy="the page of remote places tells which can")

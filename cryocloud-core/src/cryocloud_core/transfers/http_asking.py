@@ -166,6 +166,9 @@ def explained(error: BaseException, url: Url) -> CryoCloudError:
     match error:
         case CryoCloudError():
             return error
+        case aiohttp.ClientConnectorSSLError() if "WRONG_VERSION_NUMBER" in str(error):
+            told = f"{url.server} does not speak TLS"
+            return TransferError(told, subject=subject, remedy="write http:// if it is to be so")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
             remedy = "name the file with the certificates to trust in setting ca"
             return TransferError(f"{url.server} is not trusted: {error}", subject=subject, remedy=remedy)
@@ -175,7 +178,7 @@ def explained(error: BaseException, url: Url) -> CryoCloudError:
             told = f"{url.server} sent nothing for too long ({str(error) or type(error).__name__})"
             return TransferError(told, subject=subject, repeat=True)
         case aiohttp.ClientConnectorError():
-            why = error.os_error.strerror or str(error.os_error)
+            why = error.os_error.strerror or str(error.os_error) or "it hung up"
             why = "connection refused" if isinstance(error.os_error, ConnectionRefusedError) else why
             return TransferError(f"{url.server} cannot be reached: {why}", subject=subject, repeat=True)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():

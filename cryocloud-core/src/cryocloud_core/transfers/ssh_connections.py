@@ -19,7 +19,7 @@ from attrs import define, field
 from cryocloud_core.errors import TransferError
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.ssh_digests import Digests
-from cryocloud_core.transfers.ssh_errors import BROKEN, explained, refused
+from cryocloud_core.transfers.ssh_errors import BROKEN, explained, not_let_in, refused
 from cryocloud_core.transfers.ssh_settings import SshSettings
 
 T = TypeVar("T")
@@ -164,5 +164,7 @@ async def _connect(url: Url, settings: SshSettings) -> Connection:
     except asyncssh.HostKeyNotVerifiable as error:
         why = refused(await settings.files(), *door.place, door.offered)
         raise explained(why or error, url, settings) from error
+    except asyncssh.PermissionDenied as error:
+        raise not_let_in(url, settings, await settings.user_name()) from error
     except (OSError, ValueError, asyncssh.Error) as error:
         raise explained(error, url, settings) from error

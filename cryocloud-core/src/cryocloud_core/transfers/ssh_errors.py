@@ -55,19 +55,18 @@ def explained(error: BaseException, url: Url, settings: SshSettings) -> CryoClou
             return TransferError(told, subject=subject, repeat=True, remedy="look whether that machine hangs")
         case asyncssh.SFTPError():
             return _sftp(error, url)
-        case asyncssh.PermissionDenied():
-            return _not_let_in(url, settings)
         case asyncssh.KeyImportError() | asyncssh.KeyEncryptionError():
-            remedy = "name an OpenSSH private key in SSH.<host>.keys; its passphrase belongs into .passphrase"
+            remedy = f"name an OpenSSH private key in {settings.section}.keys; its passphrase belongs into .passphrase"
             return TransferError(f"a key cannot be read: {error}", subject=subject, remedy=remedy)
         case asyncssh.ConfigParseError() | ValueError():
             return TransferError(f"ssh's files are wrong: {error}", subject=subject)
         case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolError() | asyncssh.ProtocolNotSupported():
             return TransferError(f"no agreement with {url.server}: {error.reason}", subject=subject)
         case asyncssh.DisconnectError() | asyncssh.ChannelOpenError():
-            return TransferError(f"{url.server} ended the connection: {error.reason}", subject=subject, repeat=True)
+            told = f"{url.server} ended the connection: {error.reason}"
+            return TransferError(told, subject=subject, repeat=True, remedy="look whether sshd listens at that port")
         case OSError():
-            return _unreachable(error, url)
+            return _unreachable(error, url, settings)
     return TransferError(f"{type(error).__name__}: {error}", subject=subject)
 
 
@@ -91,24 +90,26 @@ def disk_full(url: Url, free_bytes: int | None = None) -> TransferError:
     return TransferError(f"the disk of {url.server} is full{left}", subject=str(url), remedy="make room there")
 
 
-def _not_let_in(url: Url, settings: SshSettings) -> TransferError:
+def not_let_in(url: Url, settings: SshSettings, user: str) -> TransferError:
+    """Return the error of a server that takes none of the keys of `user`."""
     tried = f"the keys {', '.join(settings.keys)}" if settings.keys else "the keys of ~/.ssh"
     agent = "" if settings.agent == "" else " and of the agent"
-    user = url.user or settings.user or "the user of ssh's configuration"
-    setting = f"SSH.{url.host.replace('.', '_')}.keys"
+    where = f"name the private one in {settings.section}.keys, or the user in {settings.section}.user"
     return TransferError(
-        f"{url.server} does not let {user} in with {tried}{agent}",
+        f'{url.server} does not let the user "{user}" in with {tried}{agent}',
         subject=str(url),
-        remedy=f"put a public key into ~/.ssh/authorized_keys there, or name the private one in {setting}",
+        remedy=f"put a public key into ~/.ssh/authorized_keys there, {where}",
     )
 
 
-def _unreachable(error: OSError, url: Url) -> TransferError:
+def _unreachable(error: OSError, url: Url, settings: SshSettings) -> TransferError:
     if isinstance(error, ConnectionRefusedError):
         told = f"nobody answers at {url.server}: connection refused"
         return TransferError(told, subject=str(url), repeat=True, remedy="look whether sshd runs there, and its port")
     if error.filename is not None:
-        return TransferError(f"{error.filename} cannot be read: {error.strerror}", subject=str(url))
+        told = f"{error.filename} cannot be read: {error.strerror}"
+        remedy = f"correct the paths below {settings.section}, or make the file readable"
+        return TransferError(told, subject=str(url), remedy=remedy)
     told = f"{url.server} cannot be reached: {error.strerror or error}"
     return TransferError(told, subject=str(url), repeat=True)
 

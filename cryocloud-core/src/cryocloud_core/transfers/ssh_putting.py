@@ -55,7 +55,7 @@ class Draft:
         try:
             file = await connection.answer(connection.sftp.open(path, "wb", block_size=AS_IT_IS))
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
-            await connection.answer(connection.sftp.makedirs(folder, exist_ok=True))
+            await _make_folder(connection, url, folder)
             file = await connection.answer(connection.sftp.open(path, "wb", block_size=AS_IT_IS))
         return cls(connection, url, path, file, outgoing)
 
@@ -183,6 +183,15 @@ def _blocks(outgoing: Outgoing, url: Url) -> Iterator[bytes]:
     if count != outgoing.size_bytes:
         told = f"{outgoing.path} has {count} bytes now, {outgoing.size_bytes} were to be sent"
         raise TransferError(told, subject=str(url))
+
+
+async def _make_folder(connection: Connection, url: Url, folder: bytes) -> None:
+    """Make a directory and its parents. Raises TransferError, whatever else asyncssh raises."""
+    try:
+        await connection.answer(connection.sftp.makedirs(folder, exist_ok=True))
+    except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath) as error:
+        told = f"the directory {os.fsdecode(folder)} cannot be made on {url.server}"
+        raise TransferError(told, subject=str(url), remedy="name another one, or make it there") from error
 
 
 def undo(loop: BackgroundLoop, draft: Draft, connection: Any) -> bool:

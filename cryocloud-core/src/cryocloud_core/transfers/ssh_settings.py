@@ -58,6 +58,8 @@ class SshSettings:
     verify: str = "auto"
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     timeout_s: float = TIMEOUT_S
+    #: the name of the server's settings, for messages
+    section: str = "SSH"
 
     @classmethod
     def of(cls, config: TransferConfig, url: Url) -> SshSettings:
@@ -76,6 +78,7 @@ class SshSettings:
             found.choice("verify", "auto", "always", "never"),
             found.seconds("connect_timeout", CONNECT_TIMEOUT_S),
             found.seconds("timeout", TIMEOUT_S),
+            f"SSH.{config.section(url)}",
         )
 
     async def arguments(self) -> dict[str, Any]:
@@ -106,6 +109,10 @@ class SshSettings:
     async def files(self) -> tuple[Path, ...]:
         """Return the files that known host keys are looked up in."""
         return tuple(map(Path, self._known_hosts_files((await self._options()).config)))
+
+    async def user_name(self) -> str:
+        """Return as whom we come: what is configured, else what the user's ssh configuration or system says."""
+        return str((await self._options()).username)
 
     def _asked(self) -> dict[str, Any]:
         asked: dict[str, Any] = {"host": self.host}
