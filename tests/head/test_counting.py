@@ -157,6 +157,7 @@ def test_only_so_many_failures_are_told_one_by_one() -> None:
     assert len(lines) == MOST_FAILURES + 1
     assert first_line(" \n") == "no error text"
     assert waiting_line(1).startswith("stopped; 1 pebble waits,")
+    assert waiting_line(0).startswith("stopped; no pebble waits,")
 
 
 def test_exit_codes() -> None:

@@ -74,7 +74,7 @@ def test_a_permanent_input_keeps_the_run_alive_until_it_is_stopped(tmp_path: Pat
         assert head.view().state == "running"
         head.suspend(signal.SIGTERM)
         code = await running
-        assert head.closing == ("stopped; 0 pebbles wait, the next start goes on (--fresh to start anew)",)
+        assert head.closing == ("stopped; no pebble waits, the next start goes on with what arrives",)
         return code
 
     assert asyncio.run(run()) == 143

@@ -22,9 +22,9 @@ def put(
     profile: flags.Profile = None,
     json: flags.Json = False,
 ) -> None:
-    """Send a file or directory, verify that it arrived, and print its URL.
+    """Send a file or directory, and print its URL.
 
-    What stands there under its name is replaced, by all of it or not at all.
+    What arrived is verified; what stood there under its name is replaced by all of it or not at all.
     """
     given = dict(locals())
     from cryocloud_core.cli.moving_files import put_file

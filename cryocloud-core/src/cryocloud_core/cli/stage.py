@@ -23,10 +23,10 @@ def stage(
     profile: flags.Profile = None,
     json: flags.Json = False,
 ) -> None:
-    """Bring files here as a worker would, and print their local paths.
+    """Bring files here, and print their local paths.
 
-    A file is complete and verified, or not there at all; an interrupted transfer goes on where it was when the command
-    is given again. What is on this machine is not copied, unless --to says where.
+    A file is complete and verified, as for a worker, or not there at all; an interrupted transfer goes on where it was
+    when the command is given again. What is on this machine is not copied, unless --to says where.
     """
     given = dict(locals())
     from cryocloud_core.cli.moving_files import stage_files

@@ -104,5 +104,7 @@ def pebbles(count: int, kind: str = "") -> str:
 
 def waiting_line(count: int) -> str:
     """Return what to say when pebbles wait for the next start."""
+    if not count:
+        return "stopped; no pebble waits, the next start goes on with what arrives"
     what = f"{pebbles(count)} {'waits' if count == 1 else 'wait'}"
     return f"stopped; {what}, the next start goes on (--fresh to start anew)"
