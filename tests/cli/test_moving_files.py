@@ -133,7 +133,9 @@ def test_what_is_taken_is_no_copy_that_a_sweep_may_remove(
 ) -> None:
     """It is the user's own from now on."""
     (http_server.files / "mine").write_text("mine")
-    (folder / "cryocloud.toml").write_text(f'[CryoCloud.Worker]\ntempdir = "{folder}/tmp"\ncache_max_bytes = 1\n')
+    (folder / "cryocloud.toml").write_text(
+        f'[CryoCloud.Worker]\ntempdir = "{folder}/tmp"\ncache_max_bytes = 1\ncache_keep = 0\n'
+    )
 
     assert cli.invoke(["stage", "--to", "kept", http_server.url("mine")]) == 0
     assert cli.invoke(["stage", http_server.url("mine")]) == 0

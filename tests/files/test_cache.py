@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def world() -> World:
 
 def fresh(world: World, tmp_path: Path, disk: Disk | None = None, **settings: Any) -> Layer:
     """Return the layer of a new task on the same machine."""
-    return layer_of(world, tmp_path / "temp", disk, sweep_every_s=0.0, **settings)
+    return layer_of(world, tmp_path / "temp", disk, sweep_every_s=0.0, **{"cache_keep_s": 0.0, **settings})
 
 
 def reads(world: World) -> int:
@@ -372,3 +373,16 @@ def test_a_sweep_passes_over_what_vanishes_meanwhile(
     monkeypatch.setattr(sweeping, "_private_in", vanishes)
     layer.sweep()
     assert not (tmp_path / "temp" / "cc" / "visited" / "cut").exists()
+
+
+def test_a_copy_that_was_used_lately_stays_however_full_the_disk_is(world: World, tmp_path: Path) -> None:
+    """The node that is next may have been handed its path; it goes once that is long ago."""
+    layer = fresh(world, tmp_path, cache_max_bytes=1, cache_keep_s=60.0)
+    layer.fetch(place("/f"), tmp_path / "f")
+    layer.release_all()
+
+    layer.sweep()
+    assert (tmp_path / "f").exists()
+    later = type(layer.clock)(wall=lambda: time.time() + 61)
+    type(layer)(layer.transfers, layer.settings, clock=later).sweep()
+    assert not (tmp_path / "f").exists()

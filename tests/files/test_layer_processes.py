@@ -117,7 +117,9 @@ def test_a_copy_is_not_swept_while_another_process_uses_it(stage: Stage, tmp_pat
     sweeper = layer(str(tmp_path / "store"), str(tmp_path / "temp"), str(tmp_path / "log"), 0)
     from attrs import evolve
 
-    full = type(sweeper)(sweeper.transfers, evolve(sweeper.settings, cache_max_bytes=1, sweep_every_s=0.0))
+    full = type(sweeper)(
+        sweeper.transfers, evolve(sweeper.settings, cache_max_bytes=1, sweep_every_s=0.0, cache_keep_s=0.0)
+    )
     full.sweep()
     assert (tmp_path / "f").exists()
     user.kill()

@@ -36,9 +36,10 @@ def test_every_setting_can_be_said() -> None:
         "cache_max_share": 0.5,
         "transfer_trust_local": "yes",
         "cache_sweep_every": 9,
+        "cache_keep": 10,
     }
 
-    assert LayerSettings.of(said) == LayerSettings(Path("/scratch"), 1, 2.5, 3, 4, 0, 1, 6, 7, 8, 0.5, True, 9)
+    assert LayerSettings.of(said) == LayerSettings(Path("/scratch"), 1, 2.5, 3, 4, 0, 1, 6, 7, 8, 0.5, True, 9, 10)
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_a_directory_that_changed_there_comes_beside_one_that_must_stay(
 def test_a_copy_that_is_used_in_place_is_not_swept(servers: Path, machine: Callable[..., FileService]) -> None:
     """A node below is handed the path of what a node above fetched, or of a file in it."""
     put(servers, "store/in/p/a", "more than a byte")
-    maker, user, other = machine(), machine(), machine(cache_max_bytes=1, cache_sweep_every=0)
+    maker, user, other = machine(), machine(), machine(cache_max_bytes=1, cache_sweep_every=0, cache_keep=0)
     path = f"{staged(maker, 's3://store/in/p/')}/a"
     assert staged(user, path) == path
     maker.remote.release()
@@ -184,7 +184,7 @@ def test_what_a_task_fetched_outlives_its_own_end(servers: Path, machine: Callab
     found = []
     for name in ("a", "b"):
         put(servers, f"store/in/{name}", "more than a byte")
-        task = machine(cache_max_bytes=1, cache_sweep_every=0)
+        task = machine(cache_max_bytes=1, cache_sweep_every=0, cache_keep=0)
         found.append(Path(staged(task, f"s3://store/in/{name}")))
         task.remote.release()
         assert found[-1].exists()

@@ -45,6 +45,8 @@ class LayerSettings:
     trust_local: bool = False
     #: between two sweeps of this machine, however often one is asked for
     sweep_every_s: float = 30.0
+    #: a copy used so lately stays: the node that is next may have been handed its path
+    cache_keep_s: float = 600.0
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> LayerSettings:
@@ -64,6 +66,7 @@ class LayerSettings:
             _number(config, "cache_max_share", usual.cache_max_share),
             _flag(config, "transfer_trust_local"),
             _number(config, "cache_sweep_every", usual.sweep_every_s),
+            _number(config, "cache_keep", usual.cache_keep_s),
         )
 
 

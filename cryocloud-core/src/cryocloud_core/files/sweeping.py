@@ -1,7 +1,7 @@
 """Making room: copies that nobody uses go, the longest unused first, and what dead transfers left behind.
 
-Laws: only what has a book, lies there as we left it and is used by nobody is removed, and it loses its name before its
-bytes; a leftover goes when nothing of it changed for a day and nobody has it open.
+Laws: only what has a book, lies there as we left it and has been used by nobody for a while is removed, and it loses
+its name before its bytes; a leftover goes when nothing of it changed for a day and nobody has it open.
 """
 
 from __future__ import annotations
@@ -61,8 +61,11 @@ class Sweep:
         self._total = sum(_size(copy) for _, copy in copies)
         for at, copy in copies:
             self.cache.terms.check()
+            ago = self.cache.terms.clock.wall() - at
+            if 0 <= ago < self.cache.terms.settings.cache_keep_s:
+                continue
             is_lost = copy.is_gone and not any(os.path.lexists(path) for path in copy.made)
-            if self._is_over(copy.path) or (is_lost and self.cache.terms.clock.wall() - at > LEFTOVER_S):
+            if self._is_over(copy.path) or (is_lost and ago > LEFTOVER_S):
                 self._try(lambda copy=copy: self._remove(copy))  # type: ignore[misc]
 
     def _try(self, step: Callable[[], None]) -> None:
