@@ -125,6 +125,15 @@ def test_interrupts_leave_a_whole_terminal(terminal: Open, tmp_path: Path) -> No
     assert not any(line.startswith("── ") for line in told)
 
 
+def test_why_a_transfer_waits_is_shown(terminal: Open) -> None:
+    """Each repeat has its line, so that nobody takes a wait for a stillstand; the error comes last."""
+    opened = terminal((100, 30), "stage http://127.0.0.1:1/a")
+    shown = [line for line in opened.wait_for("exit 1") if line.strip()]
+
+    assert sum(line.rstrip().endswith(" s") and "; again in " in line for line in shown) == 4
+    assert any("127.0.0.1:1 cannot be reached" in line for line in shown[-3:])
+
+
 def test_a_transfer_shows_a_bar_and_harmless_names(terminal: Open, http_server: HttpServer, tmp_path: Path) -> None:
     """What is on its way, how much, how fast; the path of the copy stands alone at the end."""
     name = HOSTILE.replace("/", "")

@@ -47,6 +47,15 @@ def test_what_a_repeat_can_help_is_repeated_with_growing_waits() -> None:
     assert clock.now() - before == pytest.approx((0.5 + 1 + 2 + 4) * 0.75)
 
 
+def test_every_repeat_is_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """With the reason and the wait: a person at a terminal, or one who reads the log later, sees why it takes long."""
+    attempt, _ = failing(BUSY, BUSY)
+    with caplog.at_level("INFO"):
+        persistence(VirtualClock()).on(attempt)
+
+    assert caplog.messages == ["busy; again in 0.4 s", "busy; again in 0.8 s"]
+
+
 @pytest.mark.parametrize("error", [TransferError("no"), RemoteFileMissing("gone"), StagingError("full"), KeyError("x")])
 def test_what_no_repeat_can_help_is_raised_at_once(error: Exception) -> None:
     """An answer that stays the same, a full disk and a bug are told after one try."""

@@ -1,4 +1,4 @@
-"""The bar that shows how far transfers are, one line for each, on a terminal.
+"""The bar that shows how far transfers are, one line for each, and why one is repeated, on a terminal.
 
 Laws: where there is no terminal nothing is drawn and rich is not loaded; what a server calls its files is made plain
 before it is shown.
@@ -6,6 +6,7 @@ before it is shown.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from attrs import define, field
 
 from cryocloud_core.cli.text import cut, plain
 from cryocloud_core.files.moving import Moving
+from cryocloud_core.files.persistence import logger as repeats
 
 #: cells for a name
 _NAME_CELLS = 32
@@ -37,8 +39,34 @@ def bar(stream: IO[str]) -> Iterator[Callable[[Moving], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[files]}", markup=False),
     )
-    with Progress(*columns, console=Console(file=stream), refresh_per_second=6) as progress:
+    console = Console(file=stream)
+    with Progress(*columns, console=console, refresh_per_second=6) as progress, _heard(repeats, _Remarks(console)):
         yield _Lines(progress).told
+
+
+@contextmanager
+def _heard(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
+    """Let a handler have a logger's records from INFO on."""
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class _Remarks(logging.Handler):
+    """Writes log records above the bar."""
+
+    def __init__(self, console: Any) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, made plain."""
+        self._console.print(plain(record.getMessage()), markup=False, highlight=False, soft_wrap=True)
 
 
 @define(eq=False)

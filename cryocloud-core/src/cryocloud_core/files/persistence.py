@@ -1,11 +1,13 @@
-"""Trying again: which failures, how often, after which wait; pure but for the waits.
+"""Trying again: which failures, how often, after which wait; pure but for the waits and the log.
 
 Laws: only an error that says a repeat can help is repeated; a try that got further counts as a new beginning, so that
-a bad line brings a big file in the end; every wait, also one the other side asks for, is bounded, and so is the whole.
+a bad line brings a big file in the end; every repeat is told in the log, with its reason; every wait, also one the
+other side asks for, is bounded, and so is the whole.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,6 +15,8 @@ from attrs import define
 
 from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing, TransferError
 from cryocloud_core.files.terms import Terms
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -70,6 +74,7 @@ class Persistence:
         wait = self.wait_s(self._failures, error.after_s)
         if self.terms.clock.now() + wait >= self.until:
             raise error
+        logger.info("%s; again in %.1f s", error, wait)
         self.terms.pause(wait)
 
     def wait_s(self, failures: int, after_s: float | None) -> float:
