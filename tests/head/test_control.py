@@ -330,6 +330,26 @@ def test_retry_lets_a_new_pebble_arrive_with_the_same_values(tmp_path: Path) -> 
     assert {row[0] for row in used} == {1, 3, 4}
 
 
+def test_where_tells_how_far_the_files_of_a_task_are(tmp_path: Path) -> None:
+    """That a worker waits for files, else how far its module is."""
+
+    async def talk(head: Head, desk: Desk) -> None:
+        await until(lambda: len(desk.running) == 1)
+        assert head._parts is not None
+        counters = head._parts.counters
+
+        async def told(**said: object) -> str:
+            counters.status("1/N1/1", {name.replace("_", "."): value for name, value in said.items()})
+            where: str = (await asked(tmp_path, "explain", pebble=1))["where"]["1/N1/1"]
+            return where[where.index("(") :]
+
+        assert await told(state="Preparing files", transfer_percent=34.4) == "(preparing files, 34 %)"
+        assert await told(state="Processing", transfer_percent=None, progress=12.0) == "(12 %)"
+        await asked(tmp_path, "stop")
+
+    run_with(tmp_path, talk, infos=[{"n": 1}])
+
+
 def test_stop_suspends_like_a_first_sigterm_and_twice_is_once(tmp_path: Path) -> None:
     """Exit 143 with the pebbles waiting for the next start."""
 

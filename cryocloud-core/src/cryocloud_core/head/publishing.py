@@ -181,7 +181,7 @@ class Publisher:
         if active is not None:
             kept.module, kept.progress = active.task.module, round(active.progress or 0.0, 1)
         return {
-            "state": kept.after if active is None else _doing(active),
+            "state": kept.after if active is None else doing(active),
             "module": kept.module,
             "current_job": task or None,
             "progress": kept.progress,
@@ -230,7 +230,8 @@ def _key(counter: NodeCounter) -> tuple[str, str]:
     return counter.workflow, counter.name
 
 
-def _doing(active: Active) -> str:
+def doing(active: Active) -> str:
+    """Return what a worker is at with its task: `Preparing files`, `Processing` or `Uploading`."""
     return active.state if active.state in MOVING else "Processing"
 
 

@@ -13,7 +13,8 @@ from attrs import define
 
 from cryocloud_core.engine.exchange import Exchange, Meeting
 from cryocloud_core.engine.gate import Gate, Standing
-from cryocloud_core.head.counters import Counters
+from cryocloud_core.head.counters import Active, Counters
+from cryocloud_core.head.publishing import MOVING, doing
 from cryocloud_core.head.restraint import Restraint
 from cryocloud_core.sdk.scheduler import Scheduler
 from cryocloud_core.task import Task
@@ -41,8 +42,7 @@ class Where:
         """Return where one task is, or what it waits for and who has that."""
         active = self.counters.active.get(task)
         if active is not None:
-            progress = "" if active.progress is None else f" ({active.progress:.0f} %)"
-            return f"runs on worker {active.worker} since {_since(active.began_at)}{progress}"
+            return f"runs on worker {active.worker} since {_since(active.began_at)}{_how_far(active)}"
         meeting = self.exchange.meeting(task)
         if meeting is not None:
             return _partners(meeting)
@@ -109,6 +109,15 @@ def _partners(meeting: Meeting) -> str:
 
 def _named(task: Task) -> str:
     return f"pebble {task.id.partition('/')[0]} {task.node}"
+
+
+def _how_far(active: Active) -> str:
+    """Return in brackets how far a task is, and what its worker does when that is not its module's work."""
+    state = doing(active)
+    told = [state.lower()] if state in MOVING else []
+    if active.shown is not None:
+        told.append(f"{active.shown:.0f} %")
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _since(at: float) -> str:

@@ -92,7 +92,8 @@ class Access:
         key_id, secret = text("aws_access_key_id"), text("aws_secret_access_key")
         if (key_id is None) != (secret is None):
             missing = "aws_access_key_id" if key_id is None else "aws_secret_access_key"
-            raise ConfigError("is missing beside the other", subject=f"{section}.{missing}", remedy="set both or none")
+            told = "is missing or empty beside the other"
+            raise ConfigError(told, subject=f"{section}.{missing}", remedy="set both or none")
         return cls(
             section,
             f"{'https' if truth('secure', True) else 'http'}://{url.server}",
