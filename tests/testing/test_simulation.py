@@ -9,7 +9,7 @@ import pytest
 from attrs import NOTHING, evolve, fields
 
 from cryocloud_core.engine import arguments, attempts, everywhere, exchange, joins, moves, regions, splits, turn
-from cryocloud_core.engine.gate import Gate
+from cryocloud_core.engine.gate import Gate, Standing
 from cryocloud_core.engine.pebble import State, Trigger
 from cryocloud_core.engine.splits import Region
 from cryocloud_core.graph.refs import ConfigRef, OptionRef
@@ -197,6 +197,10 @@ MUTANTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "a machine that is back is not noticed": (
         lambda p: p.setattr(Places, "appeared", lambda _: []),
         "could run and is not handed out",
+    ),
+    "nobody is told what a task waits for": (
+        lambda p: p.setattr(Gate, "standing", lambda *_: Standing()),
+        "waits, and people are told",
     ),
     "ccnode is forgotten": (lambda p: p.setattr(arguments, "_machines", lambda _: ()), "its node says"),
     "machines are answered in another order": (_answer_backwards, "may run on"),

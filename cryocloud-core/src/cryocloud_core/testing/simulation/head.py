@@ -181,6 +181,8 @@ class SimulatedHead:
             if len(self._referee.waiting) == before:
                 break
         self._referee.pass_ended()
+        for task in list(self._referee.waiting.values())[-1:]:
+            self._referee.explained(task, self._gate.standing(task.id))
 
     def _offer(self, task: Task) -> bool | str | Held:
         self._referee.offered(task)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from cryocloud_core.engine.gate import Standing
 from cryocloud_core.graph.workflow import Restriction, Workflow
 from cryocloud_core.task import Task
 from cryocloud_core.testing.simulation.around import Around
@@ -101,6 +102,22 @@ class Referee:
             ahead = self._refused.get(task.kind)
             if (ahead is None or _order(task) < _order(ahead)) and self._could_go(task, steady=False):
                 raise Violation(f"{task.id} could run and is not handed out")
+
+    def explained(self, task: Task, standing: Standing | None) -> None:
+        """Judge what people are told of a task that waits. Raises Violation."""
+        node = self._flows[task.workflow].nodes.get(task.node)
+        most = None if node is None else node.max_parallel
+        refused = self._refused.get(task.kind)
+        if standing is None or standing.is_out:
+            raise Violation(f"{task.id} waits, and people are told {standing}")
+        if standing.most:
+            right = standing.most == most and len(standing.holders) == most
+        elif standing.ahead:
+            right = standing.first is not None and _order(standing.first) <= _order(task)
+        else:
+            right = bool(standing.why) or (refused is not None and refused.id == task.id)
+        if not right:
+            raise Violation(f"{task.id} waits, and people are told {standing}; no worker for {refused and refused.id}")
 
     def _could_go(self, task: Task, *, steady: bool) -> bool:
         """Return True when nothing can hold this task back; `steady`: not even what changes while tasks are offered."""
