@@ -163,7 +163,9 @@ def test_a_full_disk_is_told_and_costs_nothing_that_was_there(stage: Stage, tmp_
     error, left, end = done.stdout.splitlines()
 
     assert error.startswith("paced://host/f: ")
-    assert error.endswith("make room on that disk, or set CryoCloud.Worker.cache_max_share lower")
+    assert error.endswith(
+        "make room on that disk, set CryoCloud.Worker.cache_max_share lower, or .tempdir to a larger disk"
+    )
     assert ("needs 8,388,608 bytes" in error) == (kind == "told")
     assert left.startswith("old ")
     assert (int(left.split()[1]) > 3 * MIB) == (kind == "mute")

@@ -253,6 +253,18 @@ def test_one_missing_file_ends_the_others_and_names_itself(servers: Path, machin
     assert reads("none") == 0
 
 
+def test_what_cannot_be_written_here_is_told_with_argument_address_and_path(
+    servers: Path, machine: Callable[..., FileService], tmp_path: Path
+) -> None:
+    """A full disk, or here a file where a folder must be: all three are needed to know what to do."""
+    put(servers, "store/in/a.nc", b"x")
+    (tmp_path / "tmp" / "cc").mkdir(parents=True)
+    (tmp_path / "tmp" / "cc" / "s3").write_bytes(b"")
+
+    with pytest.raises(StagingError, match=rf"argument 'a': s3://store/in/a\.nc: {tmp_path}/tmp/cc/s3.*written here"):
+        staged(machine(), "s3://store/in/a.nc")
+
+
 def test_a_task_that_is_told_to_stop_stops_fetching(
     servers: Path, machine: Callable[..., FileService], tmp_path: Path
 ) -> None:

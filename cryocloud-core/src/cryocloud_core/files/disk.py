@@ -23,7 +23,7 @@ from cryocloud_core.files.durable import libc, sync_file, sync_tree
 _NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _ADD = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND
 _REMEDIES = {
-    errno.ENOSPC: "make room on that disk, or set CryoCloud.Worker.cache_max_share lower",
+    errno.ENOSPC: "make room on that disk, set CryoCloud.Worker.cache_max_share lower, or .tempdir to a larger disk",
     errno.EDQUOT: "the quota is used up: remove files, or ask for more",
     errno.EROFS: "choose a directory that can be written",
     errno.EACCES: "choose a directory that can be written",

@@ -34,7 +34,7 @@ class Stage:
             try:
                 args[staging.argument] = self._prepared(task, staging, args.get(staging.argument))
             except CryoCloudError as error:
-                error.place = error.place or f"argument {staging.argument!r}"
+                error.place = ": ".join(filter(None, (f"argument {staging.argument!r}", error.place)))
                 raise
         return args
 
