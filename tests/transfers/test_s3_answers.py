@@ -19,14 +19,16 @@ from tests.services.oddserver import Request, Steps, reply
 from tests.transfers.odd_s3 import OBJECT, Server, Transfers, always, raised, read, refusal
 from tests.transfers.shop import outgoing
 
-SOON = format_datetime(datetime.now(UTC) + timedelta(seconds=3000), usegmt=True)
+#: so far away that the time the tests before it take is nothing beside it
+FAR_S = 300_000.0
+FAR = format_datetime(datetime.now(UTC) + timedelta(seconds=FAR_S), usegmt=True)
 
 
 @pytest.mark.parametrize(
     ("answer", "after_s"),
     [
         (refusal(503, "SlowDown", Retry_After="7"), 7.0),
-        (refusal(503, "SlowDown", Retry_After=SOON), 3000.0),
+        (refusal(503, "SlowDown", Retry_After=FAR), FAR_S),
         (refusal(503, "SlowDown", Retry_After="soon"), None),
         (reply(503, Retry_After="3"), 3.0),
         (reply(502, b"<html>bad gateway</html>", Content_Type="text/html"), None),

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from cryocloud_core.errors import TransferError
 from cryocloud_core.sdk.transfer import Incoming, Outgoing, Transfer
@@ -154,6 +156,26 @@ def test_what_is_half_put_is_removed_over_a_new_connection(
         transfer.put(source(pattern(LARGE), hear), Url.parse(ssh_mortal.url(ssh_mortal.files / "b")))
     assert caught.value.repeat
     assert list(ssh_mortal.files.iterdir()) == []
+
+
+def test_what_a_server_that_died_kept_is_removed_by_the_next_put(
+    make: Make, ssh_mortal: SshServer, source: Callable[..., Outgoing], tmp_path: Path
+) -> None:
+    """It could not be removed then, however small it was; who puts something there later does it."""
+    transfer, url = make(SshTransfer, ssh_mortal.config()), Url.parse(ssh_mortal.url(ssh_mortal.files / "b"))
+    notes = tmp_path / "notes"
+
+    def hear(_: int) -> None:
+        ssh_mortal.kill()
+
+    with pytest.raises(TransferError):
+        transfer.put(evolve(source(pattern(3 << 20), hear), notes=notes), url)
+    assert [path.name[:4] for path in ssh_mortal.files.iterdir()] == [".cc-"]
+    ssh_mortal.start()
+    transfer.put(evolve(source(b"small"), notes=notes), url)
+
+    assert [path.name for path in ssh_mortal.files.iterdir()] == ["b"]
+    assert list(notes.iterdir()) == []
 
 
 def test_closing_ends_what_is_read(make: Make, ssh_mortal: SshServer) -> None:

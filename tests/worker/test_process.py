@@ -90,7 +90,7 @@ def test_a_zombie_is_not_alive() -> None:
     child = subprocess.Popen(["true"])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert not is_alive(child.pid)
-    assert children(os.getpid()) == [child.pid]
+    assert child.pid in children(os.getpid())
     child.wait()
     assert not is_alive(child.pid)
 

@@ -98,12 +98,13 @@ def _rows(path: Path, query: str, values: Iterable[Any]) -> Iterator[tuple[Any, 
     """Yield the rows of a query, none from a file that is not there."""
     if not path.exists():
         return
+    opened = _inode(path)
     with contextlib.closing(open_reader(path)) as connection:
         try:
             yield from connection.execute(query, tuple(values))
         except sqlite3.OperationalError as error:
-            # The file was made this moment and has no tables yet.
-            if "no such table" not in str(error):
+            # The file was made this moment and has no tables yet, or was put aside: its rows are found there.
+            if "no such table" not in str(error) and _inode(path) == opened:
                 raise
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -76,6 +77,10 @@ class SshTransfer(Transfer):
             is_over = True
         except BaseException:
             is_over = undo(self._loop, draft, lambda: self._connect(url))
+            if not is_over and note is None and outgoing.notes is not None:
+                # The server does not answer now: the next put takes the draft away.
+                with suppress(TransferError):
+                    note = Note.write(outgoing.notes, Unfinished(url, os.fsdecode(draft.path)))
             raise
         finally:
             if note is not None:
