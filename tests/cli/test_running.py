@@ -12,6 +12,8 @@ from attrs import evolve
 from cryocloud_core.api.reading import Reading
 from cryocloud_core.cli import main as cli
 from cryocloud_core.head.settings import RunSettings
+from cryocloud_core.schedulers.local import LocalScheduler
+from cryocloud_core.worker.ahead import KeeperProcess
 
 NODES = [{"module": "cmdline", "name": "In", "downstreamOf": ["entry"]}]
 
@@ -75,8 +77,6 @@ def test_flags_become_settings(flags: str, change: dict[str, Any], file: str, as
         ("--profile night", "reading", Reading(profile="night")),
         ("--import-modules", "reading", Reading(import_modules=True)),
         ("--module-paths a:b --module-paths c", "reading", Reading(module_paths=("a", "b", "c"))),
-        ("--scheduler local", "scheduler", "local"),
-        ("--standalone", "scheduler", "local"),
         ("--scheduler far", "scheduler", "far"),
         ("--name Night", "name", "Night"),
     ],
@@ -87,6 +87,26 @@ def test_flags_reach_the_run(flags: str, key: str, value: Any, file: str, asked:
     cli.invoke(["run", *flags.split(), file])
 
     assert asked[0][1][key] == value
+
+
+@pytest.mark.parametrize("flags", ["", "--scheduler local", "--standalone"])
+def test_the_local_scheduler_gets_a_keeper_that_ends_with_a_run_that_never_was(
+    flags: str, file: str, asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is started before the head is loaded, and gone when nobody took it over."""
+    started: list[KeeperProcess] = []
+    begin = KeeperProcess.__init__
+
+    def note(self: KeeperProcess) -> None:
+        begin(self)
+        started.append(self)
+
+    monkeypatch.setattr(KeeperProcess, "__init__", note)
+    cli.invoke(["run", *flags.split(), file])
+
+    assert isinstance(asked[0][1]["scheduler"], LocalScheduler)
+    (keeper,) = started
+    assert keeper.process.returncode is not None
 
 
 def test_the_screen_fits_where_stdout_goes(file: str, asked: list[Any]) -> None:

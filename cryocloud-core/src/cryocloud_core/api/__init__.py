@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryocloud_core.graph.problems import Problem
     from cryocloud_core.graph.workflow import Workflow
     from cryocloud_core.head.settings import RunSettings
+    from cryocloud_core.sdk.scheduler import Scheduler
 
 __all__ = ["Reading", "check", "load", "run"]
 
@@ -49,14 +50,15 @@ def run(
     settings: RunSettings | None = None,
     *,
     reading: Reading = _AS_IS,
-    scheduler: str = "local",
+    scheduler: str | Scheduler = "local",
     name: str | None = None,
     watcher: Watcher | None = None,
 ) -> int:
     """Run workflows until they end or are told to stop, and return the exit code: 0 when every pebble succeeded.
 
-    `options` are given to each workflow that declares them. Works inside a running event loop too (a
-    notebook): the run gets a thread and a loop of its own, and an interrupt suspends it.
+    `options` are given to each workflow that declares them; `scheduler` is one by its name, or one that was made.
+    Works inside a running event loop too (a notebook): the run gets a thread and a loop of its own, and an interrupt
+    suspends it.
 
     Raises:
         DocumentError: a file cannot be read or has problems; `problems` holds all of them.

@@ -30,6 +30,7 @@ from cryocloud_core.modules.load import load_for_good
 from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.registry import Registry, resolve
 from cryocloud_core.sdk.routes import Routes
+from cryocloud_core.sdk.scheduler import Scheduler
 
 T = TypeVar("T")
 
@@ -93,7 +94,7 @@ class Run:
     workflows: list[Workflow]
     settings: RunSettings
     registry: Registry
-    scheduler: str
+    scheduler: str | Scheduler
     watcher: Watcher
     _head: Head | None = field(default=None, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
@@ -107,13 +108,14 @@ class Run:
         reading: Reading,
         *,
         settings: RunSettings | None = None,
-        scheduler: str = "local",
+        scheduler: str | Scheduler = "local",
         name: str | None = None,
         watcher: Watcher | None = None,
     ) -> Run:
         """Read the files and return the run. Raises UsageError and what `read_all` raises."""
         registry = Registry.installed()
-        _refuse_unknown_scheduler(scheduler, registry)
+        if isinstance(scheduler, str):
+            _refuse_unknown_scheduler(scheduler, registry)
         files = read_all(paths, options, reading, registry)
         workflows = _named(sound(files), name)
         asked = settings or RunSettings()
@@ -145,7 +147,9 @@ class Run:
         return 0 if self._head is None else self._head.cancel(pebble)
 
     def _make_head(self) -> Head:
-        scheduler = resolve(self.registry.scheduler(self.scheduler).offer.reference)()
+        scheduler = self.scheduler
+        if isinstance(scheduler, str):
+            scheduler = resolve(self.registry.scheduler(scheduler).offer.reference)()
         return Head(
             [(workflow, file.path) for workflow, file in zip(self.workflows, self.files, strict=True)],
             self.settings,

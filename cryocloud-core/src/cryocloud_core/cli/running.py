@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from cryocloud_core.cli.flags import NOT_YET
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cryocloud_core.api.reading import Reading
     from cryocloud_core.api.running import Watcher
     from cryocloud_core.head.settings import RunSettings
+    from cryocloud_core.sdk.scheduler import Scheduler
 
 #: More active tasks than this are counted, not shown.
 SLOTS_AT_MOST = 12
@@ -26,20 +27,38 @@ def start(flags: Mapping[str, Any]) -> int:
     refuse_what_is_not_built(flags)
     if flags["standalone"] and flags["scheduler"] != "local":
         raise UsageError(f"--standalone means --scheduler local, got --scheduler {flags['scheduler']}")
-    from cryocloud_core.api import run
+    with scheduler_of(flags) as scheduler:
+        from cryocloud_core.api import run
 
-    watcher = screen_of(flags)
-    # What an input module prints must not stand between JSON lines.
-    with redirect_stdout(sys.stderr) if flags["json"] else nullcontext():
-        return run(
-            flags["files"],
-            flags["ctx"].meta[TYPED],
-            settings_of(flags),
-            reading=reading_of(flags),
-            scheduler=flags["scheduler"],
-            name=flags["name"],
-            watcher=watcher,
-        )
+        watcher = screen_of(flags)
+        # What an input module prints must not stand between JSON lines.
+        with redirect_stdout(sys.stderr) if flags["json"] else nullcontext():
+            return run(
+                flags["files"],
+                flags["ctx"].meta[TYPED],
+                settings_of(flags),
+                reading=reading_of(flags),
+                scheduler=scheduler,
+                name=flags["name"],
+                watcher=watcher,
+            )
+
+
+@contextmanager
+def scheduler_of(flags: Mapping[str, Any]) -> Iterator[str | Scheduler]:
+    """Give the scheduler. The local one's keeper is started before the head is loaded: it loads as long as that."""
+    from cryocloud_core.worker.ahead import KeeperProcess
+
+    if flags["scheduler"] != "local":
+        yield flags["scheduler"]
+        return
+    ahead = KeeperProcess()
+    try:
+        from cryocloud_core.schedulers.local import LocalScheduler
+
+        yield LocalScheduler(ahead)
+    finally:
+        ahead.end_unless_taken()
 
 
 def refuse_what_is_not_built(flags: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 from attrs import define, field
 
 from cryocloud_core.errors import StartError
+from cryocloud_core.worker.ahead import KeeperProcess
 from cryocloud_core.worker.channel import widen
 from cryocloud_core.worker.kernel import start_time
 
@@ -30,9 +30,6 @@ class Keeping:
     """One keeper process. `tell` hears its reports, `gone` its unexpected end."""
 
     loop: asyncio.AbstractEventLoop
-    stderr: Path
-    #: added to the environment of the keeper, and so to that of all workers
-    env: dict[str, str]
     tell: Callable[[dict[str, Any]], None]
     gone: Callable[[], None]
     pid: int = 0
@@ -42,28 +39,21 @@ class Keeping:
     _held: bytes = b""
     _ended: asyncio.Event = field(factory=asyncio.Event)
 
-    def start(self) -> None:
-        """Start the process. Raises StartError."""
-        ours, theirs = socket.socketpair()
-        argv = [sys.executable, "-P", "-m", "cryocloud_core.worker.keeper", str(theirs.fileno()), str(os.getpid())]
+    def start(self, marker: str, stderr: Path) -> None:
+        """Start the process, which complains in `stderr`. Raises StartError."""
         try:
-            with self.stderr.open("wb") as stderr:
-                self._process = subprocess.Popen(
-                    argv,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=stderr,
-                    env={**os.environ, **self.env},
-                    pass_fds=[theirs.fileno()],
-                )
+            started = KeeperProcess(marker)
         except OSError as error:
-            ours.close()
             raise StartError(f"cannot start worker processes: {error}", subject=sys.executable) from error
-        finally:
-            theirs.close()
-        self.pid, self.start_ticks = self._process.pid, start_time(self._process.pid)
-        self._socket = ours
-        self.loop.add_reader(ours, self._hear)
+        self.take_over(started, stderr)
+
+    def take_over(self, started: KeeperProcess, stderr: Path) -> None:
+        """Keep workers with a process that is there already."""
+        started.take()
+        self._process, self._socket = started.process, started.end
+        self.pid, self.start_ticks = started.process.pid, start_time(started.process.pid)
+        self.loop.add_reader(started.end, self._hear)
+        self._say({"stderr": str(stderr)})
 
     def spawn(self, key: int, env: dict[str, str], stderr: Path) -> socket.socket:
         """Ask for a worker and return our end of its socket."""

@@ -24,6 +24,7 @@ from cryocloud_core.sdk.observed import LogRecord
 from cryocloud_core.sdk.scheduler import Capabilities, Reports, Scheduler, SchedulerSettings, WorkerInfo
 from cryocloud_core.task import Cancelled, Lost, Outcome, Stats, Succeeded, Task, TimedOut
 from cryocloud_core.wire import from_data
+from cryocloud_core.worker.ahead import KeeperProcess
 from cryocloud_core.worker.channel import Message
 from cryocloud_core.worker.remains import Remains
 
@@ -33,10 +34,14 @@ REFILL_AT = PREFETCH // 2
 
 @define(eq=False)
 class LocalScheduler(Scheduler):
-    """Implements `sdk.scheduler.Scheduler` with the processes of `pool.py`."""
+    """Implements `sdk.scheduler.Scheduler` with the processes of `pool.py`.
+
+    `ahead` is a keeper that was started before there was a run.
+    """
 
     capabilities: ClassVar[Capabilities] = Capabilities(prefetches=True)
 
+    _ahead: KeeperProcess | None = None
     _held: dict[str, Held] = field(factory=dict)
     _paces: Paces = field(factory=Paces)
     _stopping: bool = False
@@ -65,7 +70,8 @@ class LocalScheduler(Scheduler):
         self._withdrawals = Withdrawals(self._loop, self._ask_for_more)
         self._sharing = Sharing(self._loop, self._pool, self._ask_for_more, self._withdrawals)
         self._pool.on_growth = self._settle
-        self._pool.start()
+        ahead, self._ahead = self._ahead, None
+        self._pool.start(ahead)
 
     def offer(self, task: Task) -> bool:
         """Take the task now and return True, or return False and change nothing."""

@@ -22,8 +22,9 @@ from cryocloud_core.errors import StateError
 from cryocloud_core.schedulers.keeping import Keeping
 from cryocloud_core.schedulers.slots import Slot, hello
 from cryocloud_core.sdk.scheduler import SchedulerSettings
+from cryocloud_core.worker.ahead import KeeperProcess
 from cryocloud_core.worker.channel import Message
-from cryocloud_core.worker.remains import MARKER, Remains
+from cryocloud_core.worker.remains import Remains
 
 ADMIN_WORKERS = 5
 #: kinds whose workers are started when one is wanted
@@ -58,14 +59,14 @@ class Pool:
     _starting_over: asyncio.Task[None] | None = None
     _dirty: set[Slot] = field(factory=set)
 
-    def start(self) -> None:
-        """Start the keeper and every worker that is not on demand. Raises StartError."""
+    def start(self, ahead: KeeperProcess | None = None) -> None:
+        """Start the keeper, or take one over, and every worker that is not on demand. Raises StartError."""
         self.limits = _limits(self.settings)
         try:
             self._directory().mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StateError(f"cannot be made: {error.strerror}", subject=str(self._directory())) from error
-        self._start_keeper()
+        self._start_keeper(ahead)
         for kind in ("normal", "gpu"):
             for number in range(self.limits[kind]):
                 self._spawn(kind, number)
@@ -138,10 +139,14 @@ class Pool:
         for path in self._directory().iterdir():
             path.unlink(missing_ok=True)
 
-    def _start_keeper(self) -> None:
-        env = {MARKER: self.remains.note.marker}
-        self._keeping = Keeping(self.loop, self._directory() / "keeper.err", env, self._hear, self._keeper_gone)
-        self._keeping.start()
+    def _start_keeper(self, ahead: KeeperProcess | None = None) -> None:
+        self._keeping = Keeping(self.loop, self._hear, self._keeper_gone)
+        stderr = self._directory() / "keeper.err"
+        if ahead is None:
+            self._keeping.start(self.remains.note.marker, stderr)
+        else:
+            self.remains.mark(ahead.marker)
+            self._keeping.take_over(ahead, stderr)
         try:
             self._write_note()
         except OSError as error:

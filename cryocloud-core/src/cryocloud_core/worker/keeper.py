@@ -13,6 +13,7 @@ Lines of JSON on a stream socket::
 
     to the keeper     {"spawn": key, "env": {...}, "stderr": path}   with the worker's end of a socket attached;
                                                                      env is added to the keeper's own
+                      {"stderr": path}                               where the keeper itself complains from now on
                       {"kill": key}
                       {"end": true}                                  kill all and go
     from the keeper   {"spawned": key, "pid": pid, "start": ticks} or {"failed": key, "why": text}
@@ -97,6 +98,8 @@ class Keeper:
         match request:
             case {"spawn": key, "env": env, "stderr": path}:
                 self._spawn(key, env, path)
+            case {"stderr": path}:
+                _lead_stderr_to(path)
             case {"kill": key}:
                 for pid in [pid for pid, known in self._workers.items() if known == key]:
                     os.kill(pid, signal.SIGKILL)

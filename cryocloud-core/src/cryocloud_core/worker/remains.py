@@ -15,10 +15,9 @@ from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
+from cryocloud_core.worker.ahead import MARKER
 from cryocloud_core.worker.kernel import all_pids, boot_id, descendants, is_alive, start_time
 
-#: the environment variable that marks a worker and what it starts
-MARKER = "CRYOCLOUD_STATE"
 FILE_NAME = "processes.json"
 #: a keeper whose head has died needs a moment to end what it keeps, seconds
 KEEPER_PATIENCE_S = 3.0
@@ -74,6 +73,10 @@ class Remains:
         }
         part.write_text(json.dumps(data), "ascii")
         part.replace(self.path)
+
+    def mark(self, marker: str) -> None:
+        """Go on with the marker of processes that were started before this run was known."""
+        self.note = evolve(self.note, marker=marker)
 
     def clear(self) -> list[int]:
         """Kill everything of the earlier run that is alive and return its pids; when this returns all are dead."""
