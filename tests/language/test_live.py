@@ -10,6 +10,7 @@ import pytest
 
 from cryocloud_core.head.settings import RunSettings
 from cryocloud_core.task import Failed, Succeeded
+from cryocloud_core.testing import live
 from cryocloud_core.testing.case import INPUT, Case, outcome_of
 from cryocloud_core.testing.live import Stage, differences, perform
 
@@ -87,3 +88,22 @@ def test_a_table_holds_with_real_workers(table: dict[str, Any], modules: Mapping
         found += [line for stage in together for line in differences(stage, ear)]
 
     assert not found, "\n".join(found)
+
+
+def test_a_run_in_which_nothing_happens_is_given_up_and_says_what_it_waited_for(
+    modules: Mapping[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that would wait for ever fails with words."""
+    monkeypatch.setattr(live, "STUCK_S", 0.5)
+    waits = Case(
+        "waits",
+        '{"module": "nap", "name": "A", "downstreamOf": ["In"]}',
+        modules={"nap": {"inputs": {}}},
+        code={"nap": "cancel_event.wait(60)\nreturn 100, None"},
+    )
+    stage = Stage.build(waits, tmp_path / "c", "flow", modules)
+    ear = perform([stage], RunSettings(state_dir=tmp_path / "state", workers=1))
+
+    assert "nothing happened for 0.5 s" in ear.stuck
+    assert "'flow A'" in ear.stuck
+    assert "results are ['cancelled']" in "\n".join(differences(stage, ear))

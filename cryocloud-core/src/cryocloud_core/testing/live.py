@@ -7,6 +7,7 @@ is read from what observers and the last view are told; a case's folder holds al
 from __future__ import annotations
 
 import json
+import time
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from cryocloud_core.testing.case import Case, outcome_of
 from cryocloud_core.testing.play import differ, label_of
 
 HERE: Final = "$HERE"
+#: seconds without a word after which a run is given up and its last view told
+STUCK_S: Final = 60.0
 _ENTRY: Final = """\
 import json, os, time
 from cryocloud_core.task import TaskId
@@ -74,17 +77,21 @@ class Ear(Nobody):
 
     results: dict[str, list[str]] = field(factory=lambda: defaultdict(list))
     tasks: dict[str, list[TaskSeen]] = field(factory=lambda: defaultdict(list))
-    #: gives a pebble up, and the tasks (workflow and node) whose pebbles are given up when they run
-    cancel: Callable[[int], Any] | None = None
+    #: gives a pebble up, or all, and the tasks (workflow and node) whose pebbles are given up when they run
+    cancel: Callable[[int | None], Any] | None = None
     to_cancel: set[tuple[str, str]] = field(factory=set)
     tick_s: float = 0.05
     hears_tasks: bool = True
     flow_of: dict[int, str] = field(factory=dict)
     view: RunView | None = None
     exit_code: int | None = None
+    #: what was waited for when nothing happened any more
+    stuck: str = ""
+    _heard_at: float = field(factory=time.monotonic)
 
     def told(self, record: Told) -> None:
         """Keep what is told of pebbles and tasks."""
+        self._heard_at = time.monotonic()
         match record:
             case PebbleSeen(result=""):
                 self.flow_of[record.pebble] = record.workflow
@@ -98,7 +105,13 @@ class Ear(Nobody):
                 pass
 
     def tick(self, view: RunView) -> None:
-        """Give up the pebbles that are to be given up, once."""
+        """Give up the pebbles that are to be given up, once; all when the run is stuck."""
+        if time.monotonic() - self._heard_at > STUCK_S and not self.stuck and self.cancel is not None:
+            running = [f"{task.task} in {task.worker}" for task in view.active]
+            waiting = [f"{each.workflow} {each.node} {each.count}: {each.why}" for each in view.blocked]
+            counted = [f"{node.workflow} {node.name}" for node in view.nodes if node.pending or node.processing]
+            self.stuck = f"nothing happened for {STUCK_S:g} s: {running} run, {waiting} wait, open are {counted}"
+            self.cancel(None)
         for task in view.active:
             key = (self.flow_of.get(task.pebble, ""), task.node)
             if self.cancel is not None and key in self.to_cancel:
@@ -196,6 +209,8 @@ def differences(stage: Stage, ear: Ear) -> list[str]:
 
 def _outcomes(stage: Stage, ear: Ear) -> Iterator[str]:
     case = stage.case
+    if ear.stuck:
+        yield ear.stuck
     expected, got = sorted(case.results), sorted(ear.results[stage.name])
     if expected != got:
         yield f"results are {got}, expected {expected}"
