@@ -265,6 +265,25 @@ def test_a_hostile_story_fits_its_width_and_moves_nothing(width: int, runs: bool
             assert shown.isprintable()
 
 
+def test_what_a_node_returned_is_told_and_where_post_put_it_whole() -> None:
+    """A long value is cut, the place of a file is not, big values have their size; of parts the one that was asked."""
+    url = f"s3://store/bucket/{'x' * 300}.nc"
+    ran = RunTold("W", "W", "", "success", outputs={"dst": url, "text": url, "b": {"$blob": "a", "size": 5000}})
+    part = evolve(ran, scope=".7", outputs={"n": 7})
+    split = RunTold("S", "S", "", "success", parts=PartsTold(9, 9, {"success": 9}))
+    asked = evolve(split, parts=PartsTold(9, 9, {"success": 9}, asked=part))
+    told = evolve(a_story().told, nodes=(evolve(ran, posted=("dst",)), split, asked))
+    lines = list(lines_of(Story(told, "closed"), Live()))
+
+    assert f'    returned dst = "{url}"  post' in lines
+    [cut] = [line for line in lines if "returned text" in line]
+    assert url[:200] in cut
+    assert url not in cut
+    assert "    returned b = (5 kB)" in lines
+    assert "    9 parts: 9 success; cryocloud explain ID.N tells one with what it returned" in lines
+    assert lines[-3:] == ["    9 parts: 9 success", "        W.7: success", "            returned n = 7"]
+
+
 def test_what_is_due_tells_the_time_that_is_left() -> None:
     """In the future how long, in the past that it has passed."""
     wait = WaitTold("attempt 2", ("Wind",), due_at=NOON + 90)
@@ -278,7 +297,7 @@ def test_explain_wants_one_pebble_that_is_known(root: Path, capsys: pytest.Captu
     """No number, two: a wrong command line; one that is not there is exit 1, as wherever a pebble is named."""
     state_dir(root / "coast", "coast")
 
-    for words, said in ((["coast"], "name one pebble"), (["1", "2"], "name one pebble")):
+    for words, said in ((["coast"], "name one pebble"), (["1", "2"], "name one pebble"), (["1.1", "1.2"], "one part")):
         assert invoke(["explain", *words]) == 2
         assert said in capsys.readouterr().err
     assert invoke(["explain", "9"]) == 1

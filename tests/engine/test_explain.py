@@ -12,7 +12,7 @@ from cryocloud_core.engine.explain import explain
 from cryocloud_core.engine.states import State
 from cryocloud_core.graph.condition import Compare, Condition, Text, Value
 from cryocloud_core.graph.refs import PARENT, Argument, ConfigRef, Literal, OptionRef, OutputRef, StatRef
-from cryocloud_core.graph.workflow import Node, NodeKind, Retry
+from cryocloud_core.graph.workflow import Node, NodeKind, PostItem, Retry
 from cryocloud_core.task import Failed, Lost, Preparation, StagingKind, Succeeded, TimedOut
 from cryocloud_core.testing.flow import ALWAYS, Flow, node
 
@@ -287,3 +287,59 @@ def test_hostile_names_and_values_are_told_as_they_are() -> None:
     assert wait.through == (name,)
     assert [(each.name, each.value) for each in flow.told(name).args] == [(name, "\x00\u202e")]
     assert flow.told(name).attempts[0].result == ""
+
+
+# --- what came of it ----------------------------------------------------------------------------------
+
+
+def test_a_node_tells_what_it_returned_and_what_post_sent() -> None:
+    """Its outputs as they are now; where the error is one of them it is told as the error alone."""
+    post = (PostItem("dst", ref(Literal("s3://h/b/"))), PostItem("none", ref(Literal("s3://h/b/"))))
+    flow = Flow(node("In"), node("A", "In", post=post), node("B", "A", post=post), node("C", "In"))
+    flow.arrive(values={"path": "/p"})
+    assert (flow.told("A").outputs, flow.told("A").posted) == ({}, ())
+    flow.end("A", Succeeded({"dst": "s3://h/b/r.nc", "n": 1}))
+    flow.end("B", Failed("broken", outputs={"dst": "/tmp/r.nc"}))
+
+    assert (flow.told("In").outputs, flow.told("In").posted) == ({"path": "/p"}, ())
+    assert (flow.told("A").outputs, flow.told("A").posted) == ({"dst": "s3://h/b/r.nc", "n": 1}, ("dst",))
+    assert (flow.told("B").outputs, flow.told("B").posted) == ({"dst": "/tmp/r.nc"}, ())
+
+
+def test_only_the_part_that_is_asked_for_tells_what_it_returned() -> None:
+    """While it lives and after it has ended, at each of its nodes; one that has not begun is not there."""
+    flow = split_flow(3)
+    assert flow.told("S").parts is not None
+    flow.end("1.1/S/1", Succeeded({"v": "one"}))
+
+    def asked(name: str, part: int | None) -> tuple[str, dict[str, Any]] | None:
+        told = next(run for run in flow.story(part=part).nodes if run.node == name)
+        assert told.outputs == {}
+        assert told.parts is not None
+        return None if told.parts.asked is None else (told.parts.asked.state, told.parts.asked.outputs)
+
+    assert asked("S", None) is None
+    assert asked("S", 1) == ("success", {"v": "one"})
+    assert asked("S", 2) == ("running", {})
+    assert asked("S", 7) is None
+
+
+def test_a_part_that_never_had_a_task_is_told_when_it_is_asked_for() -> None:
+    """It was skipped; its neighbour's error is told with its attempt."""
+    flow = Flow(
+        node("In"),
+        node("S", "In", split_on="f", args={"f": ref(OutputRef("In", "list"))}),
+        node("X", "S", run_on={"error"}),
+        node("M", "X", merge=True, run_on=ALWAYS),
+    )
+    flow.arrive(values={"list": [0, 1]})
+    flow.end("1.0/S/1", Succeeded({"v": 0}))
+    flow.fail("1.1/S/1")
+
+    def asked(name: str, part: int) -> Any:
+        parts = next(run for run in flow.story(part=part).nodes if run.node == name).parts
+        assert parts is not None
+        return parts.asked
+
+    assert (asked("X", 0).state, asked("X", 0).scope, asked("X", 0).attempts) == ("skipped", ".0", ())
+    assert (asked("S", 1).state, asked("S", 1).error, len(asked("S", 1).attempts)) == ("error", "broken", 1)

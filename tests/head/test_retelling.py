@@ -52,6 +52,16 @@ def test_a_finished_pebble_is_told_whole(tmp_path: Path) -> None:
     assert second.told.nodes[2].why == "N1 was error; runOn success"
 
 
+def test_what_nodes_returned_is_told_without_secrets(tmp_path: Path) -> None:
+    """As it stands in the journal, a handle as dots; a part that no split has is said not to be there."""
+    infos = [{"n": 1, "key": {"cryocloud.secret": {"env": "NO_SUCH"}}}]
+    assert run(chain(1), tmp_path, infos=infos) == 0
+
+    assert retell(tmp_path, 1).told.nodes[0].outputs == {"n": 1, "key": "•••"}
+    with pytest.raises(PebbleNotFound, match=r"pebble 1: has no part 3; parts are counted from 0"):
+        retell(tmp_path, 1, 3)
+
+
 def test_a_pebble_that_closed_with_its_first_event_is_told(tmp_path: Path) -> None:
     """A workflow that is one input: nothing ever ran."""
     assert run(Workflow("flow", "", {"In": node("In")}), tmp_path) == 0

@@ -159,3 +159,20 @@ def test_a_result_from_the_cache_says_so_and_whose_it_was(place: Place) -> None:
         assert re.search(found, section(told, node)), told
     rows = json.loads(cc(place, "explain", 1, "--json").out)["told"]["nodes"]
     assert [row["attempts"][0].get("maker", "") for row in rows[1:]] == ["", "1/A/1", "", "1/C/1"]
+
+
+def test_where_a_result_is_now_is_told(place: Place) -> None:
+    """The new address that `post` gave it, as text and as data; a part's when that part is asked for."""
+    place.module("made", MADE)
+    post = [{"output": "dst", "target": {"value": f"file://{place.folder}/out/"}, "basename": True}]
+    one = step("One", module="made", args={"src": 1}, post=post)
+    each = step("Each", module="made", args={"src": {"value": [2, 3]}}, splitOn="src", post=post)
+    assert place.run(workflow(place, feed(1), one, each, step("M", "Each", merge=True))).status == 0
+
+    said = f'returned dst = "file://{place.folder}/out/made-1"  post'
+    assert said in section(cc(place, "explain", 1).out, "One").replace("\n", "")
+    assert "made-3" not in cc(place, "explain", 1).out
+    assert f'returned dst = "file://{place.folder}/out/made-3"  post' in cc(place, "explain", "1.1").out
+    row = json.loads(cc(place, "explain", 1, "--json").out)["told"]["nodes"][1]
+    assert (row["outputs"], row["posted"]) == ({"dst": f"file://{place.folder}/out/made-1"}, ["dst"])
+    assert cc(place, "explain", "1.2").status == 1

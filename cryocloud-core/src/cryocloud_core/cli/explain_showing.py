@@ -18,7 +18,7 @@ from attrs import frozen
 from cryocloud_core.cli.listing import IN_A_PIPE
 from cryocloud_core.cli.log_showing import wrapped
 from cryocloud_core.cli.moments import day_and_clock
-from cryocloud_core.cli.one_run import ids_and_run
+from cryocloud_core.cli.one_run import ids_and_run, part_in
 from cryocloud_core.cli.text import cells, cut, duration, first_line, fit, plain
 from cryocloud_core.engine.explain import ITS_TASK, AttemptTold, PartsTold, RunTold, WaitTold, tasks_of
 from cryocloud_core.errors import CryoCloudError, UsageError
@@ -50,7 +50,7 @@ def show_story(flags: Mapping[str, Any]) -> int:
     ids, run = ids_and_run(flags["words"], flags["state_dir"])
     if len(ids) != 1:
         raise UsageError("name one pebble by its number", remedy="cryocloud pebbles lists them")
-    story = retell(run.directory, ids[0])
+    story = retell(run.directory, ids[0], part_in(flags["words"]))
     live = _live(run.directory, story) if story.state in ("open", "owing") else Live(now=time.time())
     if flags["json"]:
         data = {"head": live.runs, "where": dict(live.where), **_whole(story)}
@@ -124,6 +124,7 @@ def _run(run: RunTold, live: Live, birth: str) -> Iterator[str]:
         yield f"{inner}{wait_line(run.wait, live)}"
     yield from (f"{inner}{line}" for line in _arguments(run, "not kept" if birth else "not asked for"))
     yield from (f"{inner}{line}" for line in _attempts(run, live))
+    yield from (f"{inner}{line}" for line in _outputs(run, "came with" if birth else "returned"))
     if run.error and not any(attempt.error == run.error for attempt in run.attempts):
         yield from _error(run.error, inner)
     if run.parts is not None:
@@ -158,12 +159,23 @@ def _arguments(run: RunTold, settled: str) -> Iterator[str]:
         yield f"{name if cells(name) > wide else fit(name, wide)} = {shown}  {plain(each.source)}"
 
 
+def _outputs(run: RunTold, verb: str) -> Iterator[str]:
+    """Yield what a run returned; where `post` put something is told whole, to be copied."""
+    for name, value in run.outputs.items():
+        is_posted = name in run.posted
+        yield f"{verb} {plain(name)} = {_whole_value(value) if is_posted else _short(value)}{'  post' * is_posted}"
+
+
 def _short(value: Any) -> str:
-    """Return a value in a few cells; a value kept beside the events is told by its size."""
+    """Return a value in a few cells."""
+    return cut(_whole_value(value), VALUE_CELLS)
+
+
+def _whole_value(value: Any) -> str:
+    """Return a value in one line; one that is kept beside the events is told by its size."""
     if isinstance(value, dict) and value.keys() == {"$blob", "size"}:
         return f"({value['size'] / 1000:.0f} kB)"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return cut(plain(json.dumps(text, ensure_ascii=False) if isinstance(value, str) else text), VALUE_CELLS)
+    return plain(json.dumps(value, ensure_ascii=False))
 
 
 def _attempts(run: RunTold, live: Live) -> Iterator[str]:
@@ -201,7 +213,11 @@ def _parts(parts: PartsTold, live: Live, indent: str) -> Iterator[str]:
     counts = ", ".join(f"{count} {_COUNTED.get(state, state)}" for state, count in parts.counts.items())
     unopened = parts.total - parts.opened
     later = f", {unopened} not begun" if unopened else ""
-    yield f"{indent}{parts.total} parts: {counts}{later}"
+    whole = "; cryocloud explain ID.N tells one with what it returned" if parts.counts.get("success") else ""
+    yield f"{indent}{parts.total} parts: {counts}{later}{'' if parts.asked else whole}"
+    if parts.asked is not None:
+        yield from (f"{indent}    {line}" for line in _run(parts.asked, live, ""))
+        return
     seen: set[str] = set()
     for run in (*parts.failed, *parts.open):
         yield f"{indent}    {plain(run.scope)}  {_part(run, live, seen)}"

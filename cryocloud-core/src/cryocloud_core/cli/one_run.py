@@ -41,6 +41,14 @@ def ids_and_run(words: Sequence[str], state_dir: Path | None) -> tuple[list[int]
     return list(dict.fromkeys(ids)), one_run([word for word in words if word not in numbers], state_dir)
 
 
+def part_in(words: Sequence[str]) -> int | None:
+    """Return the part that a word such as `42.1` names, None when none does. Raises UsageError for several."""
+    found = {match[1] for word in words if (match := re.fullmatch(r"[0-9]{1,18}\.([0-9]{1,18})", word))}
+    if len(found) > 1:
+        raise UsageError("name one part", remedy="a part is the pebble's number with its own: 42.1")
+    return int(found.pop()) if found else None
+
+
 def one_run(words: Sequence[str], state_dir: Path | None) -> OneRun:
     """Return the one run that is meant. Raises UsageError, StateError, DocumentError."""
     if len(words) > 1:

@@ -85,6 +85,10 @@ class Chronicle:
     parts: dict[_Key, Counter[str]] = field(factory=dict)
     #: parts that failed, the first ones
     failed: dict[_Key, list[Past]] = field(factory=dict)
+    #: the number of the parts that are told whole, one of each split; None for none
+    part: int | None = None
+    #: how those settled, with their pasts where they had a task
+    asked: dict[_Key, tuple[str, Past | None]] = field(factory=dict)
 
     def note(self, pebble: Pebble, event: Event, context: Context, commands: Iterable[Command]) -> None:
         """Take in one event that was applied to the pebble, and what it commanded."""
@@ -134,6 +138,8 @@ class Chronicle:
         around = (command.scope.lstrip(".0123456789"), command.node)
         self.parts.setdefault(around, Counter())[command.state] += 1
         past = self.pasts.pop(key, None)
+        if self.part is not None and command.scope.partition("#")[0] == f".{self.part}":
+            self.asked[key] = command.state, past
         failed = self.failed.setdefault(around, [])
         if past is not None and State(command.state) in FAILURES and len(failed) < PARTS_TOLD:
             failed.append(past)

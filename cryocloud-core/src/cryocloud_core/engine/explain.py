@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from cryocloud_core.engine.chronicle import PARTS_TOLD, Attempt, Chronicle, Past
 from cryocloud_core.engine.events import Context
 from cryocloud_core.engine.pebble import NodeRun, Pebble, Phase, Scope
 from cryocloud_core.engine.reasons import ArgumentTold, Reasons, arguments
+from cryocloud_core.engine.splits import Region
 from cryocloud_core.engine.states import State
 
 #: what a run waits for that has a task
@@ -59,7 +60,11 @@ class AttemptTold:
 
 @frozen
 class RunTold:
-    """One node for one pebble or one part of it; `scope` is empty, `#2` for a handler's firing, `.3` for a part."""
+    """One node for one pebble or one part of it; `scope` is empty, `#2` for a handler's firing, `.3` for a part.
+
+    `outputs`: what it returned as JSON data, an input's values, beside the error; `posted` names those that `post`
+    sent, whose values are where to. Those of a split's nodes are told with the part that was asked for.
+    """
 
     node: str
     module: str
@@ -71,17 +76,23 @@ class RunTold:
     args: tuple[ArgumentTold, ...] = ()
     attempts: tuple[AttemptTold, ...] = ()
     parts: PartsTold | None = None
+    outputs: dict[str, Any] = field(factory=dict)
+    posted: tuple[str, ...] = ()
 
 
 @frozen
 class PartsTold:
-    """The parts of a split node's region at one of its nodes: how many by state, and some of them."""
+    """The parts of a split node's region at one of its nodes: how many by state, and some of them.
+
+    `asked` is the part that was asked for, None where it was not or has not begun.
+    """
 
     total: int
     opened: int
     counts: dict[str, int]
     open: tuple[RunTold, ...] = ()
     failed: tuple[RunTold, ...] = ()
+    asked: RunTold | None = None
 
 
 @frozen
@@ -117,6 +128,8 @@ def _runs(nodes: Iterable[RunTold]) -> Iterator[RunTold]:
         yield node
         if node.parts is not None:
             yield from node.parts.open
+            if node.parts.asked is not None:
+                yield node.parts.asked
 
 
 class _Teller:
@@ -165,6 +178,8 @@ class _Teller:
             args=self._arguments(run, context, past, task is not None),
             attempts=attempts,
             parts=self._parts(run),
+            outputs={} if run.region is not None else _outputs(run),
+            posted=() if run.region is not None else _posted(run),
         )
 
     def _why(self, run: NodeRun, context: Context, source: str) -> str:
@@ -204,10 +219,23 @@ class _Teller:
             opened=region.opened,
             counts=counts,
             open=tuple(map(self.run, live[:PARTS_TOLD])),
-            failed=tuple(self._failed_part(past) for past in failed),
+            failed=tuple(self._ended_part(past) for past in failed),
+            asked=self._asked_part(run, region),
         )
 
-    def _failed_part(self, past: Past) -> RunTold:
+    def _asked_part(self, run: NodeRun, region: Region) -> RunTold | None:
+        part = self._chronicle.part
+        name = f".{part}{region.outer.scope.name}"
+        settled = self._chronicle.asked.get((name, run.node.name))
+        if settled is not None:
+            state, past = settled
+            if past is None:
+                return RunTold(run.node.name, run.node.module, name, state)
+            return evolve(self._ended_part(past), outputs=_outputs(past.run), posted=_posted(past.run))
+        live = None if part is None else region.live.get(part)
+        return None if live is None else self.run(live.runs[run.node.name])
+
+    def _ended_part(self, past: Past) -> RunTold:
         run = past.run
         told = arguments(self._pebble, run, past.context, past.attempts[0].task if past.attempts else None)
         attempts = tuple(map(_attempt, past.attempts))
@@ -276,6 +304,18 @@ class _Teller:
             return WaitTold(f"its tempdirs on {machines} to be removed", due_at=pebble.clean_by)
         found = self._first_open(scopes, late=None)
         return None if found is None else self.wait(found, (found.node.name,))
+
+
+def _outputs(run: NodeRun) -> dict[str, Any]:
+    """Return what a run returned; its error is told as such."""
+    return {key: value for key, value in run.outputs.items() if key != "error" or value != run.error}
+
+
+def _posted(run: NodeRun) -> tuple[str, ...]:
+    """Return the outputs that `post` sent: after success, those that are there."""
+    if run.state is not State.SUCCESS:
+        return ()
+    return tuple(dict.fromkeys(each.output for each in run.node.post if run.outputs.get(each.output) is not None))
 
 
 def _attempt(attempt: Attempt) -> AttemptTold:

@@ -48,25 +48,30 @@ class Story:
     retry_of: int = 0
 
 
-def retell(directory: Path, pebble: int) -> Story:
-    """Return the story of a pebble. Raises StateError, PebbleNotFound."""
+def retell(directory: Path, pebble: int, part: int | None = None) -> Story:
+    """Return the story of a pebble, with a number the parts that have it told whole.
+
+    Raises StateError, PebbleNotFound, also for a part that no split of the pebble has.
+    """
     with closing(open_journal(directory)) as connection:
         try:
-            return _retell(connection, pebble)
+            return _retell(connection, pebble, part)
         except sqlite3.Error as error:
             raise unusable(directory / JOURNAL_FILE, error) from error
 
 
-def _retell(connection: sqlite3.Connection, pebble: int) -> Story:
+def _retell(connection: sqlite3.Connection, pebble: int, part: int | None) -> Story:
     row = connection.execute(_PEBBLE, (pebble,)).fetchone()
     if row is None:
         raise PebbleNotFound(not_here(connection), subject=f"pebble {pebble}")
     state, result, error, finished_at, workflow, source, run = row
-    replay = _Replay(connection)
+    replay = _Replay(connection, part)
     broken = replay.pebble(pebble)
     if replay.found is None:
         raise StateError(f"the journal has no events of pebble {pebble}: {broken or 'it is damaged'}")
     told = explain(replay.found, replay.chronicle, show=lambda value: str(masked(value)))
+    if part is not None and not any(run.parts is not None and part < run.parts.total for run in told.nodes):
+        raise PebbleNotFound(f"has no part {part}", subject=f"pebble {pebble}", remedy="parts are counted from 0")
     if state != "open":
         told = evolve(told, result=result, error=error or told.error)
     return Story(
@@ -81,9 +86,9 @@ def _retell(connection: sqlite3.Connection, pebble: int) -> Story:
 class _Replay:
     """An engine for one pebble, fed from the journal."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, part: int | None) -> None:
         self.found: Pebble | None = None
-        self.chronicle = Chronicle()
+        self.chronicle = Chronicle(part=part)
         self.contexts: dict[int, Context] = {}
         self._connection = connection
         self._engine = Keeping()
@@ -134,7 +139,8 @@ def _covered_run(run: RunTold, veil: Veil) -> RunTold:
     parts = run.parts
     if parts is not None:
         opened, failed = (tuple(_covered_run(each, veil) for each in some) for some in (parts.open, parts.failed))
-        parts = evolve(parts, open=opened, failed=failed)
+        asked = None if parts.asked is None else _covered_run(parts.asked, veil)
+        parts = evolve(parts, open=opened, failed=failed, asked=asked)
     return evolve(
         run,
         why=veil.text(run.why),
@@ -142,4 +148,5 @@ def _covered_run(run: RunTold, veil: Veil) -> RunTold:
         args=tuple(evolve(each, value=veil.data(masked(each.value))) for each in run.args),
         attempts=tuple(evolve(each, error=veil.text(each.error)) for each in run.attempts),
         parts=parts,
+        outputs=veil.data(masked(run.outputs)),
     )

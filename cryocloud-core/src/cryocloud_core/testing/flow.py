@@ -212,9 +212,9 @@ class Flow:
         self._others[digest] = workflow
         self.engine.add_workflow(digest, workflow)
 
-    def story(self, pebble: int = 1) -> PebbleTold:
-        """Return the story of a pebble, open or closed, as `cryocloud explain` tells it."""
-        engine, chronicle = Keeping(), Chronicle()
+    def story(self, pebble: int = 1, part: int | None = None) -> PebbleTold:
+        """Return the story of a pebble, open or closed, as `cryocloud explain` tells it; with a part told whole."""
+        engine, chronicle = Keeping(), Chronicle(part=part)
         engine.add_workflow("digest", self.workflow)
         for event in self.events:
             commands = engine.apply(event, self.context)
