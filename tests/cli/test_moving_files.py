@@ -225,6 +225,25 @@ def test_what_cannot_be_done_is_one_line_and_an_exit_code(
     assert len(told.err.splitlines()) == 1
 
 
+def test_a_directory_that_was_made_for_nothing_does_not_stay(
+    http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With those above it; one that was there, or into which something came, does."""
+    (folder / "old").mkdir()
+    (http_server.files / "here").write_text("content")
+    missing = http_server.url("missing")
+
+    assert cli.invoke(["stage", "--to", "new/deep", missing]) == 1
+    assert cli.invoke(["stage", "--to", "old/deep", "/no/such"]) == 1
+    assert cli.invoke(["stage", "--to", "old", missing]) == 1
+    assert not (folder / "new").exists()
+    assert list((folder / "old").iterdir()) == []
+    assert cli.invoke(["stage", "--to", "new", http_server.url("here")]) == 0
+    assert cli.invoke(["stage", "--to", "new", missing]) == 1
+    assert (folder / "new/here").read_text() == "content"
+    assert "missing" in capsys.readouterr().err
+
+
 @pytest.mark.system
 def test_an_interrupt_keeps_what_arrived_and_the_next_call_goes_on(http_mortal: HttpServer, folder: Path) -> None:
     """Ctrl-C in mid-transfer: exit 130, no half file, and the bytes that are here are not sent again."""

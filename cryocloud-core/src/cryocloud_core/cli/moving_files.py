@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,8 @@ def stage_files(given: Mapping[str, Any]) -> int:
         way = Preparation(StagingKind.FILE, unzip=given["unzip"])
         if given["to"] is not None:
             _refuse_clashes(files, given["urls"], way)
-        found = files.together.each(lambda url: _staged(files, url, way, given["to"]), given["urls"])
+        with _unmade(given["to"]):
+            found = files.together.each(lambda url: _staged(files, url, way, given["to"]), given["urls"])
         _print({"paths": [path for paths in found for path in paths]}, as_json=given["json"])
         return 0
 
@@ -142,6 +143,21 @@ def _staged(files: FileService, source: str, way: Preparation, to: Path | None) 
     found = _unpacked_to(files, copy, folder)
     copy.unlink()
     return found
+
+
+@contextmanager
+def _unmade(to: Path | None) -> Iterator[None]:
+    """When the work fails, remove the directories it made on the way to `to`, as far as they are empty."""
+    folder = None if to is None else to.absolute()
+    made = [] if folder is None else [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    try:
+        yield
+    except BaseException:
+        # What has arrived, in part too, is gone on with the next time.
+        with suppress(OSError):
+            for each in made:
+                each.rmdir()
+        raise
 
 
 @contextmanager
