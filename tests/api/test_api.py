@@ -250,3 +250,16 @@ def test_an_option_that_nothing_answers_for_is_told_before_anything_starts(
     assert witness.calls[0] == (
         "warned flow.json: option --bands was not given and has no default: Work.ignored will be null"
     )
+
+
+def test_misspelt_settings_of_workers_are_told_before_anything_starts(tmp_path: Path, settings: RunSettings) -> None:
+    """Once; the run goes on, because a module may read them."""
+    (tmp_path / "cryocloud.toml").write_text(
+        f'[CryoCloud.Worker]\ntempdir = "{tmp_path}/tmp"\ntransfer_retires = 1\ngpus = 2\n'
+    )
+    witness = Witness()
+
+    assert run(write(tmp_path / "flow.json"), settings=settings, watcher=witness) == 0
+    told = 'warned CryoCloud.Worker.transfer_retires is no setting of CryoCloud (did you mean "transfer_retries"?)'
+    assert [call for call in witness.calls if call.startswith("warned")] == [told]
+    assert witness.calls[0] == told

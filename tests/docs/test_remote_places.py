@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from cryocloud_core import plugin
+from cryocloud_core.sdk.transfer import TransferConfig
+from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers import http_settings, s3_access, ssh_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +32,17 @@ def table(root: str) -> dict[str, str]:
 @pytest.mark.parametrize(("root", "module"), MODULES.items())
 def test_every_setting_has_its_row(root: str, module: ModuleType) -> None:
     """And no row is about a setting that nobody reads."""
-    assert set(table(root)) == set(READ.findall(inspect.getsource(module)))
+    assert set(table(root)) == set(READ.findall(inspect.getsource(module))) == module.SETTINGS
+
+
+def test_every_way_to_write_a_server_is_read() -> None:
+    """Each table of the page's example is in force for the server."""
+    [block] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    names = re.findall(r"^\[S3\.(.*?)\]", block, re.MULTILINE)
+    assert len(names) == 4
+    for name in names:
+        values = tomllib.loads(f"[{name}]\nsecure = false")
+        assert TransferConfig(values).get(Url.parse("s3://10.0.0.4:9000/bucket/key"), "secure") is False, name
 
 
 @pytest.mark.parametrize(("root", "module"), MODULES.items())

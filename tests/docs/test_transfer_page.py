@@ -9,6 +9,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from cryocloud_core.errors import ConfigError
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.sdk.registry import Registry
 from cryocloud_core.sdk.routes import Routes
@@ -34,6 +37,15 @@ def test_the_package_of_the_page_works(install: Callable[..., Path], tmp_path: P
     with transfers.to(url).read(url, 1, 3) as incoming:
         assert (b"".join(incoming.chunks), incoming.remote.size_bytes) == (b"23", 5)
     assert [each.url for each in transfers.to(url).listing(url.with_path("/"))] == [str(url)]
+
+
+def test_a_misspelt_setting_of_the_page_s_transfer_is_refused(install: Callable[..., Path]) -> None:
+    """Because its class tells its settings."""
+    [point] = re.findall(r'vault = "(.*)"', FILES["pyproject.toml"])
+    install("cc-vault", {"cc_vault/__init__.py": "", **FILES}, point)
+    routes = Routes.of(Registry.installed(), lambda root: {"tapes": {"rot": "/mnt"}} if root == "VAULT" else {})
+    with pytest.raises(ConfigError, match=r'VAULT\.tapes\.rot: is no setting \(did you mean "root"'):
+        Transfers(routes).to(Url.parse("vault://tapes/a"))
 
 
 def test_the_transfer_of_the_page_passes_the_kit(install: Callable[..., Path]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cryocloud_core.config import Config
 from cryocloud_core.errors import ConfigError
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
@@ -42,6 +43,18 @@ def test_a_server_s_own_settings_win() -> None:
     assert (found.keys, found.known_hosts) == ((str(Path("~/key").expanduser()),), ("a", "/b"))
     assert ssh(values, Url.parse("ssh://data.example.org/a")).user == "host"
     assert ssh(values, Url.parse("ssh://other/a")).user == "all"
+
+
+@pytest.mark.parametrize("name", ["data.example.org:2222", "data.example.org"])
+def test_a_server_s_name_may_have_dots(tmp_path: Path, name: str) -> None:
+    """Quoted in the file, where each dot begins a table, or as one name; a table of its own for the domain stays."""
+    (tmp_path / "cryocloud.toml").write_text(f'[SSH."{name}"]\nuser = "me"\n[SSH."data.example"]\nuser = "no"\n')
+    nested = Config.load(tmp_path, environ={}, user_file=tmp_path / "none").subtree("SSH")
+    for values in (nested, {name: {"user": "me"}}):
+        assert ssh(values).user == "me"
+        assert TransferConfig(values).section(URL) == name
+        assert ssh(values, Url.parse("ssh://data.example/a")).user == ("no" if values is nested else None)
+    assert ssh(nested | {"data_example_org": {"user": "first"}}).user == ("me" if ":" in name else "first")
 
 
 def test_what_a_url_says_wins() -> None:

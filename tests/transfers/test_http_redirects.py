@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cryocloud_core.errors import TransferError
+from cryocloud_core.errors import ConfigError, TransferError
 from cryocloud_core.sdk.transfer import Transfer
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.secrets import Secret
@@ -101,6 +101,17 @@ def test_credentials_come_from_the_configuration(
         assert script_server.asked[-1].headers["authorization"] == sent
     read(make(HttpTransfer, {"password": "open"}), script_server.url().replace("//", "//me@"))
     assert script_server.asked[-1].headers["authorization"] == f"Basic {basic}"
+
+
+def test_a_misspelt_setting_of_a_server_that_we_are_sent_to_is_told(
+    make: Make, script_server: ScriptServer, other_server: ScriptServer
+) -> None:
+    """Before it is asked anything."""
+    script_server.answers = [answer("302 Found", Location=other_server.url("/b"))]
+    http = make(HttpTransfer, {f"127.0.0.1:{other_server.port}": {"tokn": "x"}})
+    with pytest.raises(ConfigError, match=rf'HTTP\.127\.0\.0\.1:{other_server.port}\.tokn: .*did you mean "token"'):
+        read(http, script_server.url())
+    assert not other_server.asked
 
 
 def test_credentials_stay_with_their_server(

@@ -19,6 +19,7 @@ from attrs import define, evolve, field
 from cryocloud_core.api.reading import ReadFile, Reading, StrPath, read_all, sound
 from cryocloud_core.config import Config
 from cryocloud_core.errors import UsageError
+from cryocloud_core.files.misspelt import misspelt_of_workers
 from cryocloud_core.files.unpacked import is_ours
 from cryocloud_core.graph.refs import OptionRef
 from cryocloud_core.graph.spelling import hint
@@ -136,6 +137,8 @@ class Run:
         for file, flow in zip(self.files, self.workflows, strict=True):
             for line in _null_options(flow, file.options):
                 self.watcher.warned(f"{file.path.name}: {line}")
+        for line in misspelt_of_workers(self.settings.worker_config):
+            self.watcher.warned(line)
         try:
             asyncio.get_running_loop()
         except RuntimeError:

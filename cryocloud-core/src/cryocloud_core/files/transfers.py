@@ -1,7 +1,7 @@
 """The transfers of one process, by URL scheme.
 
 Laws: a transfer is imported by the first use of its scheme and made once; a scheme that nobody serves, and a transfer
-whose libraries are missing, are named together with what to do.
+whose libraries are missing, are named together with what to do; a server's settings are judged when it is first met.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 from attrs import define, field
 
 from cryocloud_core.errors import PluginError, ResolutionError, StagingError
+from cryocloud_core.files.misspelt import refuse_unknown
 from cryocloud_core.sdk.routes import Route, Routes
 from cryocloud_core.sdk.transfer import Transfer, TransferConfig
 from cryocloud_core.sdk.url import Url
@@ -22,6 +23,8 @@ class Transfers:
 
     routes: Routes = field(factory=Routes)
     _made: dict[str, Transfer] = field(factory=dict)
+    #: servers whose settings were judged
+    _met: set[tuple[str, str]] = field(factory=set)
     _lock: threading.Lock = field(factory=threading.Lock)
 
     def knows(self, scheme: str) -> bool:
@@ -29,7 +32,11 @@ class Transfers:
         return scheme in self.routes.by_scheme
 
     def to(self, url: Url) -> Transfer:
-        """Return who serves `url`. Raises ResolutionError for a scheme of nobody, StagingError for what is missing."""
+        """Return who serves `url`.
+
+        Raises ResolutionError for a scheme of nobody, StagingError for what is missing, ConfigError for a setting of
+        the server that there is not.
+        """
         route = self.routes.by_scheme.get(url.scheme)
         if route is None:
             known = ", ".join(f"{scheme}://" for scheme in sorted(self.routes.by_scheme)) or "none"
@@ -37,7 +44,11 @@ class Transfers:
         with self._lock:
             if route.name not in self._made:
                 self._made[route.name] = _make(route, url, TransferConfig(self.routes.config.get(route.root, {})))
-            return self._made[route.name]
+            made = self._made[route.name]
+            if (route.name, url.endpoint) not in self._met:
+                refuse_unknown(made.config, url, route.root, made.settings)
+                self._met.add((route.name, url.endpoint))
+            return made
 
     def close(self) -> None:
         """Let go of all connections."""

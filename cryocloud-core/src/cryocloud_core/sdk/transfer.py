@@ -96,37 +96,48 @@ class Outgoing:
 class TransferConfig:
     """The settings of one kind of transfer (`S3`, `SSH`, …): per server, else for all of its servers.
 
-    A server's own settings stand under its name with dots as `_`, with its port (`store_local:9000`, or with `_` for
-    the colon too), else without.
+    A server's own settings stand under its name, dots as they are or as `_`, with its port (`store.local:9000`, or with
+    `_` for the colon too), else without.
     """
 
     values: Mapping[str, Any] = field(factory=dict)
 
     def get(self, url: Url, name: str, default: Any = None) -> Any:
         """Return a setting for the server of `url`, a secret revealed. Raises ConfigError for one that is lost."""
-        for server in self._names(url):
-            found = self.values.get(server)
-            if isinstance(found, Mapping) and found.get(name) is not None:
-                return reveal(found[name])
+        for _, table in self.tables(url):
+            if table.get(name) is not None:
+                return reveal(table[name])
         general = self.values.get(name)
         return default if general is None or (isinstance(general, Mapping) and not general) else reveal(general)
 
     def section(self, url: Url) -> str:
         """Return the name of the server's own settings, for messages: the one that is there, else the one to write."""
-        names = self._names(url)
-        written = [name for name in names if isinstance(self.values.get(name), Mapping)]
-        return written[0] if written else names[-2:][0]
+        plain = url.host.replace(".", "_")
+        return next((name for name, _ in self.tables(url)), f"{plain}_{url.port}" if url.port else plain)
 
-    @staticmethod
-    def _names(url: Url) -> tuple[str, ...]:
-        host = url.host.replace(".", "_")
-        return (f"{host}:{url.port}", f"{host}_{url.port}", host) if url.port else (host,)
+    def tables(self, url: Url) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the server's own tables with their names as they are written, the nearest first."""
+        plain = url.host.replace(".", "_")
+        ported = (f"{plain}:{url.port}", f"{url.host}:{url.port}", f"{plain}_{url.port}") if url.port else ()
+        for name in dict.fromkeys((*ported, plain, url.host)):
+            found = self.values.get(name, self._below(name))
+            if isinstance(found, Mapping):
+                yield name, found
+
+    def _below(self, name: str) -> Any:
+        """Return what a dotted name leads to: in the configuration a quoted name with dots is several tables."""
+        found: Any = self.values
+        for part in name.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return found
 
 
 class Transfer(ABC):
     """One protocol. A worker makes one instance per kind and uses it from several threads."""
 
     abilities: ClassVar[Abilities]
+    #: the names of all its settings, so that another one is refused; empty: not known, nothing is refused
+    settings: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, config: TransferConfig) -> None:
         self.config = config

@@ -17,6 +17,7 @@ from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFil
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers import http_answers as answers
 from cryocloud_core.transfers.http_asking import Answer, Asking, explained
+from cryocloud_core.transfers.http_settings import SETTINGS
 from cryocloud_core.transfers.http_url import name_of
 from cryocloud_core.transfers.loop import BackgroundLoop, Stream
 
@@ -32,6 +33,7 @@ class HttpTransfer(Transfer):
     """Reads files over HTTP."""
 
     abilities: ClassVar[Abilities] = Abilities(ranges=True, streams=4)
+    settings: ClassVar[frozenset[str]] = SETTINGS
 
     def __init__(self, config: TransferConfig) -> None:
         super().__init__(config)

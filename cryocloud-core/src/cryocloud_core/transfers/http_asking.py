@@ -17,10 +17,11 @@ from attrs import define, field, frozen
 from yarl import URL
 
 from cryocloud_core.errors import CryoCloudError, RemoteFileMissing, ResolutionError, TransferError
+from cryocloud_core.files.misspelt import refuse_unknown
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.http_answers import first_line, retry_after
-from cryocloud_core.transfers.http_settings import HttpSettings
+from cryocloud_core.transfers.http_settings import SETTINGS, HttpSettings
 from cryocloud_core.transfers.http_url import DEFAULT_PORTS, origin, request_url
 
 MAX_REDIRECTS = 10
@@ -92,6 +93,8 @@ class Asking:
         raise TransferError(f"redirects more than {MAX_REDIRECTS} times, last to {at}", subject=str(url))
 
     async def _send(self, method: str, url: Url, headers: Mapping[str, str], *, is_named: bool) -> Answer:
+        if not is_named:
+            refuse_unknown(self.config, url, "HTTP", SETTINGS)
         settings = HttpSettings.of(self.config, url, is_named=is_named)
         if self._session is None:
             self._session = _session()

@@ -19,6 +19,10 @@ from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.configured import Configured
 
 CREDENTIALS: Final = ("headers", "token", "user", "password")
+#: all names that are read
+SETTINGS: Final = frozenset(
+    {"allow_downgrade", "ca", "connect_timeout", "headers", "password", "proxy", "timeout", "token", "user"}
+)
 CONNECT_TIMEOUT_S = 20.0
 TIMEOUT_S = 60.0
 

@@ -14,7 +14,7 @@ from cryocloud_core.errors import TransferError
 from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFile, Transfer, TransferConfig
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.loop import BackgroundLoop
-from cryocloud_core.transfers.s3_access import Access, Place
+from cryocloud_core.transfers.s3_access import SETTINGS, Access, Place
 from cryocloud_core.transfers.s3_client import S3Client, Sessions
 from cryocloud_core.transfers.s3_parts import PARTS_OF_ALL
 from cryocloud_core.transfers.s3_server import S3Server
@@ -26,6 +26,7 @@ class S3Transfer(Transfer):
     abilities: ClassVar[Abilities] = Abilities(
         ranges=True, put=True, remove=True, listing=True, streams=4, snapshots=True
     )
+    settings: ClassVar[frozenset[str]] = SETTINGS
 
     def __init__(self, config: TransferConfig) -> None:
         super().__init__(config)

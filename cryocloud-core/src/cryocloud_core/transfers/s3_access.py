@@ -7,7 +7,7 @@ no secret is ever part of a text.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Final
 
 from attrs import field, frozen
 
@@ -16,6 +16,21 @@ from cryocloud_core.sdk.processor import flag
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
 
+#: all names that are read
+SETTINGS: Final = frozenset(
+    {
+        "anonymous",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+        "aws_session_token",
+        "connect_timeout",
+        "etag_is_md5",
+        "fast",
+        "region",
+        "secure",
+        "timeout",
+    }
+)
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
 #: what an S3 server takes at most

@@ -22,7 +22,7 @@ from cryocloud_core.transfers.loop import BackgroundLoop, Stream
 from cryocloud_core.transfers.ssh_connections import Connection, Connections
 from cryocloud_core.transfers.ssh_errors import RAISED, explained
 from cryocloud_core.transfers.ssh_putting import Draft, Putting, remove_draft, undo
-from cryocloud_core.transfers.ssh_settings import SshSettings
+from cryocloud_core.transfers.ssh_settings import SETTINGS, SshSettings
 from cryocloud_core.transfers.unfinished import Note, Unfinished, of_the_dead
 
 logger = logging.getLogger(__name__)
@@ -38,6 +38,7 @@ class SshTransfer(Transfer):
     """Reads, lists and puts files over SFTP."""
 
     abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, listing=True, snapshots=True)
+    settings: ClassVar[frozenset[str]] = SETTINGS
 
     def __init__(self, config: TransferConfig) -> None:
         super().__init__(config)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncssh
 from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
@@ -34,6 +34,22 @@ CIPHERS = (
     "aes128-ctr",
     "aes192-ctr",
     "aes256-ctr",
+)
+#: all names that are read
+SETTINGS: Final = frozenset(
+    {
+        "agent",
+        "config",
+        "connect_timeout",
+        "host_keys",
+        "keys",
+        "known_hosts",
+        "passphrase",
+        "port",
+        "timeout",
+        "user",
+        "verify",
+    }
 )
 CONNECT_TIMEOUT_S = 20.0
 TIMEOUT_S = 60.0
