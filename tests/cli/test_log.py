@@ -159,7 +159,7 @@ def test_nothing_has_run_yet(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
     assert cli.invoke(["log"]) == 3
-    assert f"{tmp_path}/cryocloud: no run has left anything here yet" in capsys.readouterr().err
+    assert f"{tmp_path}/cryocloud: nothing has run yet" in capsys.readouterr().err
 
 
 def test_nothing_found_is_told_beside_the_output(said: Said, capsys: pytest.CaptureFixture[str]) -> None:

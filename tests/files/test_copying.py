@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -104,3 +106,18 @@ def test_the_first_of_many_things_that_fail_is_told(source: Path, tmp_path: Path
 
     with pytest.raises(StagingError, match=r"cannot be copied to .*copy: [A-Z]"):
         copy_whole(source, tmp_path / "copy")
+
+
+@pytest.mark.parametrize("what", ["", "v1/f"])
+def test_a_full_disk_is_told_with_what_to_do(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """A file or a directory; nothing of it stays."""
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StagingError, match=r"cannot be copied to .*: No space left on device; make room on that disk"):
+        copy_whole(source / what, tmp_path / "out" / "copy")
+    assert list((tmp_path / "out").iterdir()) == []

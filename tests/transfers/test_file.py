@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +106,21 @@ def test_a_directory_is_not_replaced(files: FileTransfer, folder: Path, source: 
     with pytest.raises(TransferError, match="Is a directory"):
         files.put(source(b"1"), url_of(folder / "there"))
     assert [path.name for path in folder.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize(("number", "remedy"), [(errno.ENOSPC, "make room"), (errno.EDQUOT, "the quota is used up")])
+def test_a_full_disk_is_told_with_what_to_do(
+    folder: Path, source: Callable[..., Outgoing], monkeypatch: pytest.MonkeyPatch, number: int, remedy: str
+) -> None:
+    """The system says so at the latest when the bytes are to be on the disk; no draft stays."""
+
+    def full(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(TransferError, match=f"{os.strerror(number)}; {remedy}"):
+        FileTransfer(TransferConfig()).put(source(b"1"), url_of(folder / "f"))
+    assert list(folder.iterdir()) == []
 
 
 def test_nothing_is_removed(files: FileTransfer, folder: Path) -> None:

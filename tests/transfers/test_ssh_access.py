@@ -69,6 +69,29 @@ def test_an_unknown_host_key_is_refused(refused: Callable[..., TransferError], t
     assert not error.repeat
 
 
+@pytest.mark.parametrize(
+    ("sockets", "is_told"),
+    [((None, None), False), (("", None), False), (("gone", None), True), (("gone", ""), False), ((None, "gone"), True)],
+)
+def test_an_agent_is_spoken_of_only_where_one_is_asked(
+    refused: Callable[..., TransferError],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sockets: tuple[str | None, str | None],
+    is_told: bool,
+) -> None:
+    """The one of the environment, or the one of the settings, which may also say that there is none."""
+    make_key(tmp_path / "stranger")
+    variable, own = sockets
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("SSH_AUTH_SOCK", variable and str(tmp_path / variable))
+
+    error = refused(keys=[str(tmp_path / "stranger")], agent=own and str(tmp_path / own))
+    assert "does not let the user" in error.message
+    assert ("and of the agent" in error.message) == is_told
+
+
 def test_without_any_file_nobody_is_known(refused: Callable[..., TransferError], tmp_path: Path) -> None:
     """A file that does not exist does not switch the check off."""
     assert "is not in any known_hosts file" in refused(known_hosts=str(tmp_path / "none")).message

@@ -29,9 +29,7 @@ def places(words: Sequence[str], state_dir: Path | None) -> tuple[list[Path], tu
         return [_existing(directory, word) for word, directory in named.items()], rest
     found = state_dirs()
     if not found:
-        raise StateError(
-            "no run has left anything here yet", place=str(state_root()), remedy="name one with --state-dir DIR"
-        )
+        raise StateError("nothing has run yet", place=str(state_root()), remedy="name one with --state-dir DIR")
     return found, rest
 
 

@@ -8,6 +8,7 @@ what it leads to is copied; a copy can be made again over itself.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +16,11 @@ from pathlib import Path
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import private_name
 from cryocloud_core.files.durable import sync_file, sync_tree
+
+_REMEDIES = {
+    errno.ENOSPC: "make room on that disk, or name a place on a larger one",
+    errno.EDQUOT: "the quota is used up: remove files, or ask for more",
+}
 
 
 def copy_whole(source: Path, target: Path) -> Path:
@@ -31,7 +37,9 @@ def copy_whole(source: Path, target: Path) -> Path:
             raise StagingError(f"cannot be copied into itself, to {target}", subject=str(source))
         _copy_directory(source, target, (real,))
     except (OSError, shutil.Error) as error:
-        raise StagingError(f"cannot be copied to {target}: {_reason(error)}", subject=str(source)) from error
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        told = f"cannot be copied to {target}: {_reason(error)}"
+        raise StagingError(told, subject=str(source), remedy=remedy) from error
     return target
 
 

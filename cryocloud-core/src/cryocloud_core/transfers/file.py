@@ -6,6 +6,7 @@ one that we put; nothing is removed.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import uuid
@@ -23,6 +24,10 @@ from cryocloud_core.sdk.url import Url
 BLOCK = 1 << 20
 #: our own unfinished files
 PRIVATE = ".cc-"
+_REMEDIES = {
+    errno.ENOSPC: "make room on that disk, or name a place on a larger one",
+    errno.EDQUOT: "the quota is used up: remove files, or ask for more",
+}
 
 
 class FileTransfer(Transfer):
@@ -175,4 +180,5 @@ def _explained(url: Url) -> Iterator[None]:
     except FileNotFoundError as error:
         raise RemoteFileMissing("there is nothing of that name", subject=str(url)) from error
     except OSError as error:
-        raise TransferError(error.strerror or str(error), subject=str(url)) from error
+        remedy = _REMEDIES.get(error.errno or 0, "")
+        raise TransferError(error.strerror or str(error), subject=str(url), remedy=remedy) from error

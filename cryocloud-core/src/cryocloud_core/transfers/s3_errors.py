@@ -53,6 +53,8 @@ _STALE = Meaning("the token of {key} has expired", "get a new one: aws_session_t
 _AGAIN = Meaning("{message}", repeat=True)
 MEANINGS = {
     "NoSuchKey": Meaning("there is no such object", "a prefix is written with / at its end", RemoteFileMissing),
+    # An answer without a body, as to HEAD, does not tell which of the two is missing.
+    "404": Meaning("there is no such object or bucket", "a prefix is written with / at its end", RemoteFileMissing),
     "NoSuchBucket": Meaning('there is no bucket "{bucket}"', kind=RemoteFileMissing),
     "NoSuchUpload": Meaning("somebody else ended this upload", repeat=True),
     "PreconditionFailed": Meaning("it is another object than before", kind=RemoteFileChanged),
@@ -79,7 +81,7 @@ MEANINGS = {
     "XAmzContentSHA256Mismatch": _AGAIN,
 }
 #: codes that an answer without a body (to HEAD, or from something in between) has instead of S3's own
-_BY_STATUS = {404: "NoSuchKey", 412: "PreconditionFailed", 301: "PermanentRedirect"}
+_BY_STATUS = {404: "404", 412: "PreconditionFailed", 301: "PermanentRedirect"}
 #: HTTP statuses that pass
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
 

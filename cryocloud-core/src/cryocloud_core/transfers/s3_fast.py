@@ -55,7 +55,7 @@ class FastPlane:
         try:
             return _remote(place, obstore.get(self._store(place.bucket), place.key, options={"head": True}))
         except FileNotFoundError as error:  # the plain plane would hear no more
-            means = MEANINGS["NoSuchKey"]
+            means = MEANINGS["404"]
             told = f"{self.access.endpoint} answers 404: {means.says}"
             raise RemoteFileMissing(told, subject=str(place.url), remedy=means.remedy) from error
 

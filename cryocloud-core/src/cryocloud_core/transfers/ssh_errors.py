@@ -6,6 +6,7 @@ the file and line that speak against it.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,8 @@ def disk_full(url: Url, free_bytes: int | None = None) -> TransferError:
 def not_let_in(url: Url, settings: SshSettings, user: str) -> TransferError:
     """Return the error of a server that takes none of the keys of `user`."""
     tried = f"the keys {', '.join(settings.keys)}" if settings.keys else "the keys of ~/.ssh"
-    agent = "" if settings.agent == "" else " and of the agent"
+    socket = os.environ.get("SSH_AUTH_SOCK") if settings.agent is None else settings.agent
+    agent = " and of the agent" if socket else ""
     where = f"name the private one in {settings.section}.keys, or the user in {settings.section}.user"
     return TransferError(
         f'{url.server} does not let the user "{user}" in with {tried}{agent}',
