@@ -225,6 +225,19 @@ def test_what_cannot_be_done_is_one_line_and_an_exit_code(
     assert len(told.err.splitlines()) == 1
 
 
+def test_a_variable_that_is_not_set_is_told_with_its_setting(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its full name, as it stands in the file."""
+    monkeypatch.delenv("NO_SUCH_SECRET", raising=False)
+    lines = ["[S3.127_0_0_1]", 'aws_access_key_id = "cryo"', 'aws_secret_access_key = {env = "NO_SUCH_SECRET"}']
+    (folder / "cryocloud.toml").write_text("\n".join(lines))
+
+    assert cli.invoke(["stage", "s3://127.0.0.1:1/bucket/key"]) == 2
+    said = "S3.127_0_0_1.aws_secret_access_key: environment variable NO_SUCH_SECRET: is not set"
+    assert said in capsys.readouterr().err
+
+
 def test_a_directory_that_was_made_for_nothing_does_not_stay(
     http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,28 @@ def test_secrets_are_revealed_and_not_shown(tmp_path: Path) -> None:
     assert "sesame" not in repr(found)
     assert ssh({"passphrase": secret}).passphrase == "open sesame"
     assert "sesame" not in repr(ssh({"passphrase": secret}))
+
+
+@pytest.mark.parametrize(
+    ("values", "setting"),
+    [
+        (lambda lost: {"data_example_org": {"passphrase": lost}}, "SSH.data_example_org.passphrase"),
+        (lambda lost: {"passphrase": lost}, "SSH.passphrase"),
+    ],
+)
+def test_a_secret_that_is_lost_is_told_with_its_setting(
+    values: Callable[[Any], dict[str, Any]], setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server's own or that of all, beside the variable or the file that is not there."""
+    monkeypatch.delenv("NO_SUCH_SECRET", raising=False)
+    variable, file = (Secret.read(each, tmp_path) for each in ({"env": "NO_SUCH_SECRET"}, {"file": "gone"}))
+
+    told = rf"^{re.escape(setting)}: environment variable NO_SUCH_SECRET: is not set; a secret is read from it$"
+    with pytest.raises(ConfigError, match=told):
+        SshSettings.of(TransferConfig(values(variable), "SSH"), URL)
+    told = rf"^{re.escape(f'{setting}: {tmp_path}/gone')}: the secret cannot be read: .*No such file"
+    with pytest.raises(ConfigError, match=told):
+        SshSettings.of(TransferConfig(values(file), "SSH"), URL)
 
 
 def test_headers_of_one_s_own_win() -> None:

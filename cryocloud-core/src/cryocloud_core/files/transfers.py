@@ -43,7 +43,8 @@ class Transfers:
             raise ResolutionError(f"unsupported scheme {url.scheme}://", subject=str(url), remedy=f"there is {known}")
         with self._lock:
             if route.name not in self._made:
-                self._made[route.name] = _make(route, url, TransferConfig(self.routes.config.get(route.root, {})))
+                config = TransferConfig(self.routes.config.get(route.root, {}), route.root)
+                self._made[route.name] = _make(route, url, config)
             made = self._made[route.name]
             if (route.name, url.endpoint) not in self._met:
                 refuse_unknown(made.config, url, route.root, made.settings)

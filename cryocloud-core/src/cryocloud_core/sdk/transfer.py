@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Self
 
 from attrs import define, field, frozen
 
-from cryocloud_core.errors import TransferError
+from cryocloud_core.errors import ConfigError, TransferError
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.secrets import reveal
 
@@ -97,18 +97,30 @@ class TransferConfig:
     """The settings of one kind of transfer (`S3`, `SSH`, …): per server, else for all of its servers.
 
     A server's own settings stand under its name, dots as they are or as `_`, with its port (`store.local:9000`, or with
-    `_` for the colon too), else without.
+    `_` for the colon too), else without. `root` is where all of them stand, for messages.
     """
 
     values: Mapping[str, Any] = field(factory=dict)
+    root: str = ""
 
     def get(self, url: Url, name: str, default: Any = None) -> Any:
         """Return a setting for the server of `url`, a secret revealed. Raises ConfigError for one that is lost."""
-        for _, table in self.tables(url):
+        for server, table in self.tables(url):
             if table.get(name) is not None:
-                return reveal(table[name])
+                return self._revealed(table[name], server, name)
         general = self.values.get(name)
-        return default if general is None or (isinstance(general, Mapping) and not general) else reveal(general)
+        if general is None or (isinstance(general, Mapping) and not general):
+            return default
+        return self._revealed(general, name)
+
+    def _revealed(self, value: Any, *names: str) -> Any:
+        """Return a value with its secrets; one that is lost is told with the setting that needs it."""
+        try:
+            return reveal(value)
+        except ConfigError as error:
+            setting = ".".join(each for each in (self.root, *names) if each)
+            lost = error.subject or error.place
+            raise ConfigError(error.message, subject=lost, place=setting, remedy=error.remedy) from error
 
     def section(self, url: Url) -> str:
         """Return the name of the server's own settings, for messages: the one that is there, else the one to write."""

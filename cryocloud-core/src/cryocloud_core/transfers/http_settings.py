@@ -47,7 +47,8 @@ class HttpSettings:
         Raises ConfigError.
         """
         if not is_named:
-            config = TransferConfig({name: each for name, each in config.values.items() if name not in CREDENTIALS})
+            general = {name: each for name, each in config.values.items() if name not in CREDENTIALS}
+            config = TransferConfig(general, config.root)
         found = Configured(config, url, "HTTP")
         return cls(
             _headers(found, url),
