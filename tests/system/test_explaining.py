@@ -99,7 +99,8 @@ def test_an_input_tells_that_it_made_the_pebble_with_what(place: Place) -> None:
 
     keyed = next(pebble for pebble in (1, 2, 3) if "/data/1" in cc(place, "explain", pebble).out)
     told = cc(place, "explain", keyed).out
-    made, n, kept = section(told, "In").splitlines()[1:]
+    made, n, kept, came_with = section(told, "In").splitlines()[1:]
+    assert came_with.startswith('    came with path = "/data/')
     assert re.fullmatch(r' {4}made this pebble with key "/data/1", \d\d-\d\d \d\d:\d\d:\d\d', made)
     assert (n.split(), kept.split()) == (
         ["n", "=", "2", "option", "n"],
