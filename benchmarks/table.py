@@ -45,11 +45,12 @@ def show(report: Report, before: Report | None = None) -> None:
     """Print the machine, the figures, and what they were before."""
     width = None if sys.stdout.isatty() else max(_PLAIN_WIDTH, shutil.get_terminal_size().columns)
     console = Console(width=width, highlight=False)
-    console.print("  ".join(f"{name} {value}" for name, value in report.machine.items()), markup=False)
+    facts = "  ".join(f"{name} {value}" for name, value in report.machine.items())
+    console.print(facts, markup=False, soft_wrap=True)
     if before is not None:
         changed = {name: value for name, value in before.machine.items() if report.machine.get(name) != value}
         told = "  ".join(f"{name} {value}" for name, value in changed.items()) or "the same"
-        console.print(f"before: {told}", markup=False)
+        console.print(f"before: {told}", markup=False, soft_wrap=True)
     console.print(_table(report.figures, before.figures if before is not None else None))
     for line in report.failed:
         console.print(f"not measured: {line}", style="red", markup=False)
