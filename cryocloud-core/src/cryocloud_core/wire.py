@@ -22,6 +22,13 @@ from cattrs.strategies import configure_tagged_union
 
 from cryocloud_core.errors import WireError
 
+try:
+    import orjson
+except ImportError:  # it comes with the extra [fast]
+    _quick: Callable[[Any], bytes] | None = None
+else:
+    _quick = partial(orjson.dumps, option=orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME)
+
 T = TypeVar("T")
 
 _PLAIN = (Any, dict[str, Any], "Any", "dict[str, Any]")
@@ -91,3 +98,24 @@ def from_json(text: str | bytes, kind: type[T]) -> T:
     except ValueError as error:
         raise WireError(f"not JSON: {error}", subject=getattr(kind, "__name__", str(kind))) from error
     return from_data(data, kind)
+
+
+_plain_text = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def json_bytes(data: Any) -> bytes:
+    """Return JSON data as compact text in UTF-8, keys in their order. Raises ValueError or TypeError for other data."""
+    text = _quick_bytes(data)
+    # orjson writes `null` for a number that JSON has not, as if nothing had happened; json raises.
+    return text if b"null" not in text else _plain_text(data).encode("ascii")
+
+
+def _quick_bytes(data: Any) -> bytes:
+    """Return what orjson makes of data in a fifth of the time, `null` for what it does not take.
+
+    That is an integer beyond 64 bits, text that is no Unicode, a key that is no text.
+    """
+    try:
+        return b"null" if _quick is None else _quick(data)
+    except TypeError:
+        return b"null"

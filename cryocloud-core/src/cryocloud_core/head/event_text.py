@@ -11,15 +11,14 @@ from typing import Any, Final
 from cryocloud_core.engine.events import Event, TaskEnded
 from cryocloud_core.errors import WireError
 from cryocloud_core.task import Stats, Succeeded
-from cryocloud_core.wire import from_data, to_data
+from cryocloud_core.wire import from_data, json_bytes, to_data
 
-_encode: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _decode: Final = json.JSONDecoder().raw_decode
 
 
 def event_text(event: Event) -> str:
     """Return an event as text. Raises ValueError or TypeError for values that are no JSON data."""
-    return _encode(to_data(event, Event))
+    return json_bytes(to_data(event, Event)).decode()
 
 
 def read_event(text: str) -> Event:

@@ -31,6 +31,7 @@ from typing import Any
 from attrs import define, field
 
 from cryocloud_core.errors import WireError
+from cryocloud_core.wire import json_bytes
 
 Message = list[Any]
 #: bytes of one frame; the arguments of one task may have 64 MiB, a return value 16 MiB
@@ -40,12 +41,11 @@ BUFFER_BYTES = 4 * 1024 * 1024
 _LENGTH = struct.Struct("<I")
 #: a bigger buffer is fetched from the system anew for each read, which costs more than the read
 _CHUNK = 64 * 1024
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 def pack(messages: list[Message]) -> bytes:
     """Return one frame. Raises ValueError for what is no JSON."""
-    data = _encode(messages).encode("ascii")
+    data = json_bytes(messages)
     return _LENGTH.pack(len(data)) + data
 
 
