@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import ssl
 import subprocess
 import threading
@@ -202,14 +203,18 @@ def test_an_unknown_certificate_is_refused(make: Make, secure: tuple[str, Path])
         read(make(HttpTransfer, {"ca": "/nowhere.pem"}), f"{url}/a")
 
 
-def test_a_server_without_tls_is_told(make: Make, http_server: HttpServer, script_server: ScriptServer) -> None:
+def test_a_server_without_tls_is_told(make: Make, http_server: HttpServer) -> None:
     """It is no question of certificates; one that hangs up at once only broke off."""
     url = http_server.url("a").replace("http://", "https://")
     with pytest.raises(TransferError, match="does not speak TLS") as caught:
         read(make(HttpTransfer, {}), url)
     assert "write http://" in caught.value.remedy
-    with pytest.raises(TransferError, match="cannot be reached: it hung up"):
-        read(make(HttpTransfer, {}), script_server.url().replace("http://", "https://"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        hanging_up = threading.Thread(target=lambda: listening.accept()[0].close())
+        hanging_up.start()
+        with pytest.raises(TransferError, match="cannot be reached: it hung up"):
+            read(make(HttpTransfer, {}), f"https://127.0.0.1:{listening.getsockname()[1]}/a")
+        hanging_up.join()
 
 
 def test_a_downgrade_is_refused(make: Make, secure: tuple[str, Path], script_server: ScriptServer) -> None:
