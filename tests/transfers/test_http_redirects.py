@@ -203,6 +203,12 @@ def test_an_unknown_certificate_is_refused(make: Make, secure: tuple[str, Path])
         read(make(HttpTransfer, {"ca": "/nowhere.pem"}), f"{url}/a")
 
 
+def hang_up(listening: socket.socket) -> None:
+    """Close the next connection without a word."""
+    connection, _ = listening.accept()
+    connection.close()
+
+
 def test_a_server_without_tls_is_told(make: Make, http_server: HttpServer) -> None:
     """It is no question of certificates; one that hangs up at once only broke off."""
     url = http_server.url("a").replace("http://", "https://")
@@ -210,7 +216,7 @@ def test_a_server_without_tls_is_told(make: Make, http_server: HttpServer) -> No
         read(make(HttpTransfer, {}), url)
     assert "write http://" in caught.value.remedy
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        hanging_up = threading.Thread(target=lambda: listening.accept()[0].close())
+        hanging_up = threading.Thread(target=hang_up, args=(listening,))
         hanging_up.start()
         with pytest.raises(TransferError, match="cannot be reached: it hung up"):
             read(make(HttpTransfer, {}), f"https://127.0.0.1:{listening.getsockname()[1]}/a")
