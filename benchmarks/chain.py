@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from attrs import frozen
+
 from benchmarks.figures import Figure, Goal, Size, middle
 from benchmarks.launch import WORKERS, ask, run
 from benchmarks.pool import pool_rate
@@ -18,28 +20,33 @@ from benchmarks.pool import pool_rate
 HOPS = 4
 #: pebbles that come first, so that workers and the judgement which nodes are short are warm
 WARM = 100
-#: pebbles of the short and of the long run, turns of either
-SIZES: dict[Size, tuple[int, int, int]] = {"full": (2_500, 25_000, 5), "quick": (2_500, 10_000, 3), "tiny": (20, 40, 1)}
+#: pebbles of the short and of the long run, turns
+SIZES: dict[Size, tuple[int, int, int]] = {"full": (2_500, 25_000, 3), "quick": (2_500, 10_000, 3), "tiny": (20, 40, 1)}
+
+
+@frozen
+class Turn:
+    """Tasks per second of the chain and of the pool, one right after the other."""
+
+    ours: float
+    pool: float
 
 
 def measure(size: Size) -> Iterator[Figure]:
-    """Measure tasks per second at two lengths."""
+    """Measure tasks per second at two lengths, in turns."""
     short, long, turns = SIZES[size]
-    ours, pool = in_turns(short, turns)
-    yield _beside_pool(short, ours, pool)
-    long_ours, long_pool = in_turns(long, max(1, turns // 2))
-    yield _beside_pool(long, long_ours, long_pool)
-    name, goal = f"{long} pebbles beside {short}", Goal(0.8, "ratio", least=True)
-    yield Figure("W1", name, middle(long_ours), "tasks/s", middle(ours), f"{short} pebbles", goal)
-
-
-def in_turns(pebbles: int, turns: int) -> tuple[list[float], list[float]]:
-    """Return the rates of ours and of the pool, measured in turns."""
-    ours, pool = [], []
+    at: dict[int, list[Turn]] = {short: [], long: []}
     for _ in range(turns):
-        ours.append(chain_rate(pebbles))
-        pool.append(pool_rate(pebbles, HOPS, WORKERS))
-    return ours, pool
+        for pebbles, measured in at.items():
+            measured.append(Turn(chain_rate(pebbles), pool_rate(pebbles, HOPS, WORKERS)))
+    for pebbles, measured in at.items():
+        rate, ratio = middle([turn.ours for turn in measured]), middle([turn.ours / turn.pool for turn in measured])
+        goal = Goal(0.6, "ratio", least=True)
+        yield Figure("W1", f"{pebbles} pebbles, {HOPS} hops", rate, "tasks/s", rate / ratio, "process pool", goal)
+    slower = middle([after.ours / before.ours for before, after in zip(at[short], at[long], strict=True)])
+    rate = middle([turn.ours for turn in at[long]])
+    name, goal = f"{long} pebbles beside {short}", Goal(0.8, "ratio", least=True)
+    yield Figure("W1", name, rate, "tasks/s", rate / slower, f"{short} pebbles", goal)
 
 
 def chain_rate(pebbles: int) -> float:
@@ -50,11 +57,3 @@ def chain_rate(pebbles: int) -> float:
         spans = ask(state, "SELECT min(arrived_at), max(finished_at) FROM pebbles WHERE pebble > ?", WARM)
     began, ended = (float(str(each)) for each in spans[0])
     return pebbles * HOPS / (ended - began)
-
-
-def _beside_pool(pebbles: int, ours: list[float], pool: list[float]) -> Figure:
-    """Return a figure whose ratio is the median of the ratios of neighbours."""
-    ratio = middle([one / other for one, other in zip(ours, pool, strict=True)])
-    rate = middle(ours)
-    goal = Goal(0.6, "ratio", least=True)
-    return Figure("W1", f"{pebbles} pebbles, {HOPS} hops", rate, "tasks/s", rate / ratio, "process pool", goal)
