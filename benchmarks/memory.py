@@ -1,7 +1,8 @@
 """W6: the memory of a head and all below it, after a chain and as finished pebbles add up.
 
 Laws: memory is the proportional set size: pages that processes share are counted once; it is read while the run goes
-on; growth is that of the head alone, between two moments with the same work open.
+on; growth is that of the head alone, between two moments of a run that is given pebbles no faster than it finishes
+them, so that about as many are open at both.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from benchmarks.launch import count, finish, start
 #: pebbles of the short run, and of the long one
 SIZES: dict[Size, tuple[int, int]] = {"full": (2_500, 102_500), "quick": (2_500, 22_500), "tiny": (500, 3_000)}
 PAUSE_S = 0.1
+#: pebbles a second of the long run: well below what any machine of today finishes
+RATE = 1_000
 T = TypeVar("T")
 _DONE = "SELECT count(*) FROM pebbles WHERE state = 'closed'"
 
@@ -41,7 +44,7 @@ def measure(size: Size) -> Iterator[Figure]:
 
 def growth_bytes(state: Path, early: int, pebbles: int) -> float:
     """Return by how much the head's memory grew between so many finished pebbles and all."""
-    head = start("chain.json", state, f"--pebbles={pebbles}")
+    head = start("chain.json", state, f"--pebbles={pebbles}", f"--rate={RATE}")
     seen = watched(head, lambda: (count(state, _DONE), process_bytes(head.pid)))
     finish(head, state)
     width = (pebbles - early) / 10

@@ -1,11 +1,16 @@
 """An input that makes many pebbles at once."""
 
 import threading
+import time
 from typing import Any
 
 ccmodule = {
     "description": "Makes many pebbles at once",
-    "inputs": {"pebbles": "How many", "warm": "So many more come first, two seconds before (default none)"},
+    "inputs": {
+        "pebbles": "How many",
+        "warm": "So many more come first, two seconds before (default none)",
+        "rate": "So many a second (default as fast as they are taken)",
+    },
     "outputs": {"n": "The number of the pebble"},
     "input_type": "singlerun",
 }
@@ -20,7 +25,9 @@ def start(handler: Any, args: dict[str, Any], stop_event: threading.Event) -> No
         handler.onAdd({"n": number})
     if warm and stop_event.wait(WARM_S):
         return
-    for number in range(warm, warm + int(args["pebbles"])):
-        if stop_event.is_set():
+    rate, began = float(args.get("rate") or 0), time.monotonic()
+    for number in range(int(args["pebbles"])):
+        early = number / rate - (time.monotonic() - began) if rate else 0.0
+        if stop_event.wait(early) if early > 0 else stop_event.is_set():
             return
-        handler.onAdd({"n": number})
+        handler.onAdd({"n": warm + number})
