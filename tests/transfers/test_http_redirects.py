@@ -203,20 +203,26 @@ def test_an_unknown_certificate_is_refused(make: Make, secure: tuple[str, Path])
         read(make(HttpTransfer, {"ca": "/nowhere.pem"}), f"{url}/a")
 
 
-def hang_up(listening: socket.socket) -> None:
-    """Close the next connection without a word."""
+def hang_up(listening: socket.socket, *, heard: bool) -> None:
+    """Close the next connection without a word: what was said is read, or lies there unread and makes it a reset."""
     connection, _ = listening.accept()
-    connection.close()
+    with connection:
+        connection.recv(1 if not heard else 1 << 16)
 
 
 def test_a_server_without_tls_is_told(make: Make, http_server: HttpServer) -> None:
-    """It is no question of certificates; one that hangs up at once only broke off."""
+    """It is no question of certificates."""
     url = http_server.url("a").replace("http://", "https://")
     with pytest.raises(TransferError, match="does not speak TLS") as caught:
         read(make(HttpTransfer, {}), url)
     assert "write http://" in caught.value.remedy
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_hanging_up_is_told_the_same_with_and_without_a_reset(make: Make, heard: bool) -> None:
+    """Whether what was said first was read by then depends on the moment."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        hanging_up = threading.Thread(target=hang_up, args=(listening,))
+        hanging_up = threading.Thread(target=hang_up, args=(listening,), kwargs={"heard": heard})
         hanging_up.start()
         with pytest.raises(TransferError, match="cannot be reached: it hung up"):
             read(make(HttpTransfer, {}), f"https://127.0.0.1:{listening.getsockname()[1]}/a")

@@ -181,12 +181,20 @@ def explained(error: BaseException, url: Url) -> CryoCloudError:
             told = f"{url.server} sent nothing for too long ({str(error) or type(error).__name__})"
             return TransferError(told, subject=subject, repeat=True)
         case aiohttp.ClientConnectorError():
-            why = error.os_error.strerror or str(error.os_error) or "it hung up"
-            why = "connection refused" if isinstance(error.os_error, ConnectionRefusedError) else why
-            return TransferError(f"{url.server} cannot be reached: {why}", subject=subject, repeat=True)
+            told = f"{url.server} cannot be reached: {_why(error.os_error)}"
+            return TransferError(told, subject=subject, repeat=True)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():
             return TransferError(f"{url.server} broke the connection off", subject=subject, repeat=True)
         case aiohttp.ClientResponseError():
             told = f"{url.server} does not keep to HTTP: {' '.join(error.message.split())}"
             return TransferError(told, subject=subject, repeat=True)
     return TransferError(f"{type(error).__name__}: {error}", subject=subject, repeat=True)
+
+
+def _why(error: OSError) -> str:
+    """Return why no connection came about; hanging up in the middle of TLS arrives with a reset or without a word."""
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused"
+    if isinstance(error, ConnectionResetError):
+        return "it hung up"
+    return error.strerror or str(error) or "it hung up"
