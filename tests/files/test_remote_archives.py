@@ -56,6 +56,20 @@ def test_a_newer_archive_does_not_take_the_older_ones_files_away(
     assert (Path(old[0]).read_text(), Path(new[0]).read_text()) == ("old", "newer")
 
 
+def test_what_turned_out_to_be_no_archive_and_was_changed_by_a_module_is_its_result(
+    servers: Path, machine: Callable[..., FileService]
+) -> None:
+    """The next task is given the original again, elsewhere."""
+    put(servers, "store/in/a.zip", "plain")
+    files = machine()
+    [first] = staged(files, "s3://store/in/a.zip", unzip=True)
+    Path(first).write_text("result")
+    files.remote.release()
+
+    [again] = staged(machine(), "s3://store/in/a.zip", unzip=True)
+    assert (Path(first).read_text(), Path(again).read_text()) == ("result", "plain")
+
+
 def test_archives_files_and_nulls_of_a_list_are_one_flat_list(
     servers: Path, machine: Callable[..., FileService], tmp_path: Path
 ) -> None:

@@ -186,13 +186,20 @@ class Cache:
                 lock.take(self.terms.pause)
                 self._used[str(target)] = lock
 
-    def is_used(self, target: Path) -> bool:
-        """Return True when a task uses the copy at a settled path."""
-        lock = FileLock(self.books.use(target))
-        if not lock.take_now():
-            return True
-        lock.release()
-        return False
+    def is_used_by_others(self, target: Path) -> bool:
+        """Return True when another task uses the copy at a settled path. Only for who holds the target's lock."""
+        with self._lock:
+            ours = self._used.get(str(target))
+            if ours is not None:
+                ours.release()
+            alone = FileLock(self.books.use(target))
+            try:
+                is_used = not alone.take_now()
+                alone.release()
+            finally:
+                if ours is not None:  # no sweep came between: it takes the target's lock first
+                    ours.take(self.terms.pause)
+            return is_used
 
     def release_all(self) -> None:
         """Let go of every copy."""

@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class OccupiedError(StagingError):
-    """A tree cannot take a place: what lies there is somebody's, or in use."""
+    """A copy cannot take a place: what lies there is somebody's, or in use by another task."""
 
 
 @define(eq=False)
@@ -69,20 +69,24 @@ class Layer:
         """Return what the other side tells of a file or directory. Raises RemoteFileMissing, TransferError."""
         return self._ask(url, lambda transfer: transfer.stat(url))
 
-    def fetch(self, url: Url, target: Path) -> Path:
+    def fetch(self, url: Url, target: Path, *, sparing: bool = False) -> Path:
         """Bring one file to `target`, complete, verified and durable, and return it; parents are made.
 
         A copy fetched before is used again when nobody touched it and the other side still has that size and
-        validator. The copy counts as in use until `release_all`. Raises RemoteFileMissing, TransferError,
-        ResolutionError for a scheme of nobody; then `target` is what it was.
+        validator. The copy counts as in use until `release_all`. What lies at `target` is replaced; with `sparing` only
+        a copy of `url` that nobody changed and no other task uses, else OccupiedError: what a task was given stays as
+        it is, but to who asks for it again itself. Raises RemoteFileMissing, TransferError, ResolutionError for a
+        scheme of nobody; then `target` is what it was.
         """
-        self._fetch(url, settled(target), None)
+        self._fetch(url, settled(target), None, sparing=sparing)
         return target
 
-    def fetch_tree(self, url: Url, target: Path) -> Path:
+    def fetch_tree(self, url: Url, target: Path, *, sparing: bool = False) -> Path:
         """Bring every file below a directory or prefix to below `target`, which appears whole, and return it.
 
-        Raises RemoteFileMissing where there is no file, TransferError, also for names that cannot be files here.
+        Sparing or not, a copy that another task uses or that holds files of others is not replaced. Raises
+        OccupiedError then, RemoteFileMissing where there is no file, TransferError, also for names that cannot be files
+        here.
         """
         place = settled(target)
         tree = self._tree(url, place)
@@ -95,21 +99,21 @@ class Layer:
             if copy is not None and copy.is_tree and copy.is_of_all(entries.files):
                 self._reuse(copy, url)
                 return target
-            self._refuse_strange(place)
+            self._refuse_strange(place, url, sparing=sparing)
             copy = tree.build(entries)
-            self._refuse_strange(place)  # it took its time
+            self._refuse_strange(place, url, sparing=sparing)  # it took its time
             self._cache.announce(copy)
             tree.place()
             self._cache.replace(copy)
             self._cache.use(place)
         return target
 
-    def fetch_any(self, url: Url, target: Path) -> Path:
+    def fetch_any(self, url: Url, target: Path, *, sparing: bool = False) -> Path:
         """Fetch what `url` is: a file, or a directory (also a URL that ends in `/`)."""
         known = None if url.path.endswith("/") else self.stat(url)
         if known is None or known.is_directory:
-            return self.fetch_tree(url, target)
-        self._fetch(url, settled(target), known)
+            return self.fetch_tree(url, target, sparing=sparing)
+        self._fetch(url, settled(target), known, sparing=sparing)
         return target
 
     def put(self, path: Path, url: Url) -> None:
@@ -193,7 +197,7 @@ class Layer:
         """Call `check` as it is now."""
         self.check()
 
-    def _fetch(self, url: Url, place: Path, known: RemoteFile | None) -> None:
+    def _fetch(self, url: Url, place: Path, known: RemoteFile | None, *, sparing: bool) -> None:
         with self._alone(place, url):
             copy = self._copy(url, place)
             if copy is not None and not copy.is_tree:
@@ -202,13 +206,17 @@ class Layer:
                 if known is None or copy.is_of(known):
                     self._reuse(copy, url)
                     return
+            if sparing:
+                self._refuse_strange(place, url, sparing=True)
             if place.is_dir():
                 raise StagingError("is a directory, no file can be put there", subject=str(place))
-            self._cache.replace(self._downloaded(url, place, known))
+            self._cache.replace(self._downloaded(url, place, known, sparing=sparing))
             self._cache.use(place)
 
-    def _downloaded(self, url: Url, place: Path, known: RemoteFile | None) -> Copy:
+    def _downloaded(self, url: Url, place: Path, known: RemoteFile | None, *, sparing: bool) -> Copy:
         def announce(part: Path, remote: RemoteFile) -> None:
+            if sparing:
+                self._refuse_strange(place, url, sparing=True)  # it took its time
             self._cache.announce(Copy.of(str(url), place, remote, part))
 
         transfer, slots, progress = self.transfers.to(url), self._slots(url), self._progress(url)
@@ -226,15 +234,17 @@ class Layer:
         files = len(copy.files) if copy.is_tree else 1
         self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files))
 
-    def _refuse_strange(self, place: Path) -> None:
+    def _refuse_strange(self, place: Path, url: Url, *, sparing: bool) -> None:
         """Raise OccupiedError when something lies there that is not ours to replace now."""
+        if not os.path.lexists(place):
+            return
         copy = self._cache.find(place)
-        if copy is not None and copy.is_ours and not copy.is_gone:
+        if copy is not None and copy.is_ours and not (sparing and copy.url != str(url)):
             if not copy.is_pure:
                 raise OccupiedError("holds files that others put there", subject=str(place), remedy="move them away")
-            if self._cache.is_used(place):
+            if self._cache.is_used_by_others(place):
                 raise OccupiedError("is being used", subject=str(place), remedy="wait until it is not")
-        elif os.path.lexists(place) and settled(self._books.root) not in place.parents:
+        elif sparing or settled(self._books.root) not in place.parents:
             raise OccupiedError("exists and is not a copy of ours", subject=str(place), remedy="move it away")
 
     @contextlib.contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from cryocloud_core.files.layer import Layer
 
 _WEB = ("http", "https")
-#: how many copies of a tree that changes may be in use at a time, or hold files of others
+#: how many places of a copy are looked at again, when one is in use or holds what others put there, before a new one
 _PLACES = 20
 
 
@@ -65,13 +66,10 @@ class Remote:
         landing = self._landing()
         place = landing.place(url)
         try:
-            return self.layer.fetch_any(url, place)
+            return self.layer.fetch_any(url, place, sparing=True)
         except StagingError as error:
             # Another task may just have put a directory where this file was to lie, or the reverse.
-            again = landing.place(url)
-            if again != place:
-                return self.layer.fetch_any(url, again)
-            if not isinstance(error, OccupiedError):
+            if landing.place(url) == place and not isinstance(error, OccupiedError):
                 raise
         return self._fetch_apart(url)
 
@@ -87,6 +85,8 @@ class Remote:
 
         What is no archive gives a list with its own path. Raises TaskError.
         """
+        from cryocloud_core.files.layer import OccupiedError
+
         _refuse_tree(url)
         landing = self._landing()
         with landing.alone(url):
@@ -96,7 +96,12 @@ class Remote:
             archive = landing.place_to_unpack(url, remote)
             self.layer.in_use(archive)
             ready = None if archive.exists() else copy_of(archive, self.how.tempdir)
-            return entries(ready) if ready is not None else self._unpacked(self.layer.fetch(url, archive))
+            if ready is not None:
+                return entries(ready)
+            try:
+                return self._unpacked(self.layer.fetch(url, archive, sparing=True))
+            except OccupiedError:  # what is no archive was delivered as it is, and a module changed it
+                return self._unpacked(self.layer.fetch(url, landing.place_to_unpack(url)))
 
     def put(self, path: Path, url: Url) -> None:
         """Send a file or directory to a URL, over what is there. Raises TaskError."""
@@ -162,10 +167,10 @@ class Remote:
         from cryocloud_core.files.layer import OccupiedError
         from cryocloud_core.files.targets import place_apart
 
-        for number in range(1, _PLACES):
+        for number in (*range(_PLACES), uuid.uuid4().int):
             with contextlib.suppress(OccupiedError):
-                return self.layer.fetch_any(url, place_apart(url, self.how.tempdir, number))
-        return self.layer.fetch_any(url, place_apart(url, self.how.tempdir, _PLACES))
+                return self.layer.fetch_any(url, place_apart(url, self.how.tempdir, number), sparing=True)
+        raise AssertionError("a place of a new name is free")
 
     def _unpacked(self, copy: Path) -> list[str]:
         found = unpacked(copy, self.how)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 from attrs import define, field
@@ -132,8 +133,11 @@ class Sweep:
 
 @contextlib.contextmanager
 def _all_held(*locks: FileLock) -> Iterator[bool]:
-    """Hold all locks, or none; whoever waits for one of them opens its file anew once it is gone."""
-    held = [lock for lock in locks if lock.take_now()]
+    """Hold all locks, or none; whoever waits for one of them opens its file anew once it is gone.
+
+    They are taken in their order, and none after one that somebody has.
+    """
+    held = list(takewhile(FileLock.take_now, locks))
     try:
         yield len(held) == len(locks)
     finally:
