@@ -50,6 +50,10 @@ class Books:
         """Return where it stands what the copy at `target` is."""
         return self.folder("meta") / f"{key_of(target)}.json"
 
+    def swept(self, target: Path) -> Path:
+        """Return where it stands what the copy that was swept from `target` had been."""
+        return self.folder("swept") / f"{key_of(target)}.json"
+
     def lock(self, target: Path) -> Path:
         """Return the lock of whoever writes `target`."""
         return self.folder("locks") / f"{key_of(target)}.lock"

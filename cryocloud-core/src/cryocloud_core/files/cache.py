@@ -24,6 +24,8 @@ from cryocloud_core.files.terms import Terms
 from cryocloud_core.sdk.transfer import RemoteFile
 from cryocloud_core.wire import from_json, to_data
 
+#: how much is noted of a copy that was swept; of a larger tree it is forgotten which files it had
+_NOTE_BYTES = 1024 * 1024
 #: `[size, mtime_ns, validator, checksum]` of a file of a tree
 Leaf = list[Any]
 
@@ -117,10 +119,16 @@ class Copy:
             for name, leaf in self.files.items()
         )
 
+    def is_version_of(self, other: Copy) -> bool:
+        """Return True when both were fetched from the same version, as far as the other side told."""
+        if self.is_tree:
+            named = {name: _remote(other, *leaf[:1], *leaf[2:]) for name, leaf in other.files.items()}
+            return other.is_tree and self.is_of_all(named)
+        return not other.is_tree and self.is_of(_remote(other, other.size_bytes, other.validator, other.checksum))
 
-def leaf_of(path: Path, remote: RemoteFile) -> Leaf:
+
+def leaf_of(found: os.stat_result, remote: RemoteFile) -> Leaf:
     """Return what the book of a tree says of a file that was just fetched."""
-    found = path.stat()
     return [found.st_size, found.st_mtime_ns, remote.validator, remote.checksum]
 
 
@@ -169,6 +177,18 @@ class Cache:
             if copy is not None:
                 return copy
         return None
+
+    def forget(self, copy: Copy, *, is_swept: bool) -> None:
+        """Take a copy, and what was made of it, out of the books; of one that `is_swept` it stays noted what it was."""
+        for path in (*map(Path, copy.made), copy.path):
+            book = self.books.meta(path)
+            with contextlib.suppress(FileNotFoundError):
+                if is_swept and book.stat().st_size > _NOTE_BYTES:
+                    self.terms.disk.note(book, to_data(evolve(copy, files={})))
+                if is_swept:
+                    os.utime(book)
+                    book.replace(self.books.swept(path))
+                book.unlink(missing_ok=True)
 
     def add_belonging(self, path: Path, target: Path) -> None:
         """Note that `path` was made of the copy at `target`. Raises StagingError."""
@@ -221,7 +241,7 @@ class Cache:
             return None
         copy = read_copy(pointer)
         if copy is None:
-            copy = read_copy(self.books.meta(_pointed(pointer)))
+            copy = read_copy(self.books.meta(pointed(pointer)))
             return copy if copy is not None and str(place) in copy.made else None
         return copy if copy.is_ours else None
 
@@ -239,6 +259,10 @@ def _agree(validator: str | None, checksum: str | None, remote: RemoteFile) -> b
     pairs = [(validator, remote.validator), (checksum, remote.checksum)]
     known = [mine == theirs for mine, theirs in pairs if mine is not None and theirs is not None]
     return bool(known) and all(known)
+
+
+def _remote(copy: Copy, size_bytes: int, validator: str | None, checksum: str | None) -> RemoteFile:
+    return RemoteFile(copy.url, size_bytes, validator, checksum)
 
 
 def _looks(path: Path) -> tuple[int, int] | None:
@@ -259,7 +283,7 @@ def _bytes_of(path: Path) -> int:
     return sum(each.stat(follow_symlinks=False).st_size for each in path.rglob("*") if not each.is_dir())
 
 
-def _pointed(pointer: Path) -> Path:
+def pointed(pointer: Path) -> Path:
     """Return the copy's key that a pointer of something that belongs to it names."""
     try:
         return Path(json.loads(pointer.read_text("utf-8"))["of"])

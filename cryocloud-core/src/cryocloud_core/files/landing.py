@@ -69,7 +69,8 @@ class Landing:
 
     def disown(self, path: Path) -> None:
         """Forget that something is a copy of ours: from now on nothing sweeps it."""
-        self._books.meta(settled(path)).unlink(missing_ok=True)
+        for book in (self._books.meta(settled(path)), self._books.swept(settled(path))):
+            book.unlink(missing_ok=True)
 
     def alone(self, what: Url) -> AbstractContextManager[None]:
         """Be the only one of this machine that unpacks the archive at a URL."""

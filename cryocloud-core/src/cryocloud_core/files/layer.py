@@ -177,6 +177,11 @@ class Layer:
             self._cache.use(owner.path)
             self._cache.touch(owner.path)
 
+    def is_of(self, remote: RemoteFile, target: Path) -> bool:
+        """Return True when nothing says that the copy at `target` is of another version than the other side has."""
+        copy = self._cache.find(settled(target))
+        return copy is None or copy.is_of(remote)
+
     def source_of(self, path: Path) -> Url | None:
         """Return the URL of the copy that `path` is, lies in, or was made of; None for what is no copy of ours."""
         owner = self._cache.owner_of(settled(path))

@@ -94,6 +94,8 @@ class Remote:
             if remote.is_directory:
                 return [str(self.fetch(url))]
             archive = landing.place_to_unpack(url, remote)
+            if not self.layer.is_of(remote, archive):  # it was swept, and brought again from a newer original
+                archive = landing.place_to_unpack(url)
             self.layer.in_use(archive)
             ready = None if archive.exists() else copy_of(archive, self.how.tempdir)
             if ready is not None:
@@ -133,7 +135,10 @@ class Remote:
                 self.layer.remove(Url.parse(found.url))
 
     def hold(self, path: Path) -> None:
-        """Keep a copy of ours that is used in place by its path from being swept until `release`."""
+        """Keep a copy of ours that is used in place by its path from being swept until `release`.
+
+        One that was swept before is brought again. Raises TaskError.
+        """
         meta = self.how.tempdir / "cc" / "meta"
         if not os.path.isdir(meta) or meta.stat().st_uid != os.geteuid():  # noqa: PTH112 - Path's own raises
             return
@@ -142,6 +147,10 @@ class Remote:
         books, place = Books(self.how.tempdir), settled(path)
         if any(books.meta(each).exists() for each in (place, *place.parents)):
             self.layer.in_use(path)
+        if not os.path.lexists(path):  # looked at only now: nobody sweeps it any more
+            from cryocloud_core.files.regaining import Regaining
+
+            Regaining(books, self.layer, self._landing().alone, self._unpacked).run(place)
 
     def is_copy(self, path: Path) -> bool:
         """Return True for what we fetched to this machine, and for what was made of it."""

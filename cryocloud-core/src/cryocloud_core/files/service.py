@@ -5,6 +5,7 @@ Laws: modules use the machinery CryoCloud itself uses and nothing private; what 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -86,7 +87,8 @@ class FileService:
 
     def local(self, path: Path, way: Preparation) -> list[str]:
         """Return the path in a list, or what its archive holds. Raises StagingError."""
-        self.remote.hold(path)
+        is_needed = not way.unzip or os.path.lexists(path)
+        self.remote.hold(path if is_needed else copy_of(path, self.how.tempdir) or path)
         return self._unpacked(path, keep=way.keep) if way.unzip else [str(existing(path))]
 
     def brought(self, urls: Sequence[Url], way: Preparation) -> list[list[str]]:

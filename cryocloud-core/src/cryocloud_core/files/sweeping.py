@@ -1,7 +1,8 @@
 """Making room: copies that nobody uses go, the longest unused first, and what dead transfers left behind.
 
 Laws: only what has a book, lies there as we left it and has been used by nobody for a while is removed, and it loses
-its name before its bytes; a leftover goes when nothing of it changed for a day and nobody has it open.
+its name before its bytes; what it was stays noted, for whoever was handed its path and comes late; a leftover
+goes when nothing of it changed for a day and nobody has it open.
 """
 
 from __future__ import annotations
@@ -94,8 +95,7 @@ class Sweep:
             size = _size(copy)
             for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):
                 self._remove_path(path)
-                books.meta(path).unlink(missing_ok=True)
-            books.meta(copy.path).unlink(missing_ok=True)
+            self.cache.forget(copy, is_swept=copy.is_ours)
             self._total -= size
 
     def _remove_path(self, path: Path) -> None:

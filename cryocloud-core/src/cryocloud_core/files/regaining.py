@@ -1,0 +1,91 @@
+"""Copies of ours that are gone, brought again for whoever was handed their paths: a node that comes long after another.
+
+Laws: a copy comes from where it came from to where it was; when the original changed meanwhile that is told in the log,
+and the new version is what there is; whoever finds it here again uses it as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from attrs import frozen
+
+from cryocloud_core.errors import StagingError
+from cryocloud_core.files.bookkeeping import Books
+from cryocloud_core.files.cache import Copy, pointed, read_copy
+from cryocloud_core.files.layer import Layer
+from cryocloud_core.sdk.url import Url
+
+logger = logging.getLogger(__name__)
+
+
+@frozen
+class Gone:
+    """A place that is gone, and the copy that lay there or that it was made of."""
+
+    place: Path
+    copy: Copy
+
+    @classmethod
+    def at(cls, path: Path, books: Books) -> Gone | None:
+        """Return what is gone at a settled path or above it; None when it is here, or was no copy of ours."""
+        for place in (path, *path.parents):
+            if os.path.lexists(place):
+                return None
+            copy = _noted(place, books)
+            if copy is not None:
+                return cls(place, copy)
+        return None
+
+
+@frozen
+class Regaining:
+    """Brings copies again. `alone` makes us the only one that brings those of a URL, `unpack` unpacks an archive."""
+
+    books: Books
+    layer: Layer
+    alone: Callable[[Url], AbstractContextManager[None]]
+    unpack: Callable[[Path], object]
+
+    def run(self, path: Path) -> None:
+        """Bring the copy again that is missing at a settled path, if it is one, and use it. Raises TaskError."""
+        gone = Gone.at(path, self.books)
+        if gone is None:
+            return
+        try:
+            with self.alone(Url.parse(gone.copy.url)):
+                if Gone.at(path, self.books) is not None:
+                    self._bring(gone)
+        except StagingError as error:
+            said = f"{path} was a copy and is no longer here"
+            error.place = ": ".join(filter(None, (said, error.place)))
+            raise
+        self.layer.in_use(path)
+
+    def _bring(self, gone: Gone) -> None:
+        copy, url = gone.copy, Url.parse(gone.copy.url)
+        logger.info("%s was a copy and is no longer here; it is fetched again from %s", gone.place, url.endpoint)
+        fetch = self.layer.fetch_tree if copy.is_tree else self.layer.fetch
+        fetch(url, copy.path, sparing=True)
+        if gone.place != copy.path:
+            self.unpack(copy.path)
+        now = read_copy(self.books.meta(copy.path))
+        if now is None or not now.is_version_of(copy):
+            logger.warning("%s may be another version than before: its original changed meanwhile", gone.place)
+
+
+def _noted(place: Path, books: Books) -> Copy | None:
+    """Return the copy that lay at a place, or that it was made of, swept or not."""
+    for book in (books.meta(place), books.swept(place)):
+        copy = read_copy(book)
+        if copy is not None:
+            return copy
+        of = pointed(book)
+        copy = read_copy(books.meta(of)) or read_copy(books.swept(of))
+        if copy is not None and str(place) in copy.made:
+            return copy
+    return None
