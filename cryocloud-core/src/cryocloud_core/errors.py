@@ -30,10 +30,13 @@
     └── WireError                  data that crosses a process or a file has the wrong shape
 
 Laws: expected errors are printed as one line, bugs keep their traceback; `place` is where the user can
-look (a file with line and column, a node, an argument), `remedy` is what the user can do about it.
+look (a file with line and column, a node, an argument), `remedy` is what the user can do about it; what URLs in any of
+them hold of secrets is covered with dots, whoever wrote them there.
 """
 
 from __future__ import annotations
+
+from cryocloud_core.url_secrets import covered, shown_url, unsaid
 
 
 class CryoCloudError(Exception):
@@ -46,11 +49,11 @@ class CryoCloudError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, subject: str = "", place: str = "", remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.subject = subject
-        self.place = place
-        self.remedy = remedy
+        self.message = covered(message)
+        super().__init__(self.message)
+        self.subject = shown_url(subject)
+        self.place = covered(place)
+        self.remedy = covered(remedy)
 
     def __str__(self) -> str:
         """Return the error as one line: place, subject, message, remedy."""
@@ -132,7 +135,7 @@ class ArchiveError(StagingError):
 
 
 class TransferError(StagingError):
-    """A remote place failed: the subject is the URL, the message says what it answered.
+    """A remote place failed: the subject is the URL, the message says what it answered, but no secret of that URL.
 
     `repeat` tells whether trying again can help, `after_s` how long the other side asked to wait first.
     """
@@ -147,7 +150,7 @@ class TransferError(StagingError):
         repeat: bool = False,
         after_s: float | None = None,
     ) -> None:
-        super().__init__(message, subject=subject, place=place, remedy=remedy)
+        super().__init__(unsaid(message, subject), subject=subject, place=place, remedy=unsaid(remedy, subject))
         self.repeat = repeat
         self.after_s = after_s
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryocloud_core.errors import ConfigError
+from cryocloud_core.url_secrets import DOTS
 
-SHOWN: Final = "•••"
+SHOWN: Final = DOTS
 #: The only key of a handle; a map of a workflow does not get it by chance.
 MARK: Final = "cryocloud.secret"
 

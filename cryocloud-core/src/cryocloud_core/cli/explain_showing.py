@@ -1,7 +1,8 @@
 """What `cryocloud explain` prints: a pebble's story as indented lines, or as one JSON object.
 
-Laws: every text is made plain and every value cut before it is printed; on a terminal long lines go on under
-themselves, in a pipe they are whole; without a head the story is the same, only nobody says where tasks are.
+Laws: every text is made plain, every value without its URLs' secrets and cut before it is printed; on a terminal long
+lines go on under themselves, in a pipe they are whole; without a head the story is the same, only nobody says where
+tasks are.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from cryocloud_core.engine.explain import ITS_TASK, AttemptTold, PartsTold, RunT
 from cryocloud_core.errors import CryoCloudError, UsageError
 from cryocloud_core.head.asking import ask
 from cryocloud_core.head.retelling import Story, retell
+from cryocloud_core.url_secrets import covered
 from cryocloud_core.wire import to_data
 
 #: cells to which an argument's name and its value are filled up, so that what follows stands in columns
@@ -119,7 +121,7 @@ def _run(run: RunTold, live: Live, birth: str) -> Iterator[str]:
     yield f"{plain(run.node)}{plain(run.scope)}{module}: {_state(run, live)}"
     inner = "    "
     if birth or run.why:
-        yield f"{inner}{birth or plain(run.why)}"
+        yield f"{inner}{birth or plain(covered(run.why))}"
     if run.wait is not None and not _open_attempt(run):
         yield f"{inner}{wait_line(run.wait, live)}"
     yield from (f"{inner}{line}" for line in _arguments(run, "not kept" if birth else "not asked for"))
@@ -175,7 +177,7 @@ def _whole_value(value: Any) -> str:
     """Return a value in one line; one that is kept beside the events is told by its size."""
     if isinstance(value, dict) and value.keys() == {"$blob", "size"}:
         return f"({value['size'] / 1000:.0f} kB)"
-    return plain(json.dumps(value, ensure_ascii=False))
+    return plain(covered(json.dumps(value, ensure_ascii=False)))
 
 
 def _attempts(run: RunTold, live: Live) -> Iterator[str]:

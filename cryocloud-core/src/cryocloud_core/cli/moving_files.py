@@ -36,6 +36,7 @@ from cryocloud_core.sdk.registry import Registry
 from cryocloud_core.sdk.routes import Routes
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.task import Preparation, StagingKind
+from cryocloud_core.url_secrets import shown_url
 
 _S3_BUCKET_ALONE = 1
 
@@ -93,7 +94,7 @@ def put_file(given: Mapping[str, Any]) -> int:
         _print({"url": files.put(str(path), _destination(path, given["url"]))}, as_json=given["json"])
         return 0
 
-    return _moving(given, work, f"{given['url']} is what it was before")
+    return _moving(given, work, f"{shown_url(given['url'])} is what it was before")
 
 
 def _moving(given: Mapping[str, Any], work: Callable[[FileService], int], kept: str) -> int:
@@ -177,7 +178,9 @@ def _refuse_clashes(files: FileService, sources: list[str], way: Preparation) ->
         name = name_of(place) if isinstance(place, Url) else place.name
         other = names.setdefault(name, source)
         if other != source:
-            raise UsageError(f"{other} and {source} would both become {name}", remedy="bring them one by one")
+            raise UsageError(
+                f"{shown_url(other)} and {shown_url(source)} would both become {name}", remedy="bring them one by one"
+            )
 
 
 def _unpacked_to(files: FileService, archive: Path, folder: Path) -> list[str]:

@@ -28,6 +28,7 @@ from cryocloud_core.errors import OptionError, UsageError
 from cryocloud_core.graph.spelling import hint
 from cryocloud_core.head.board import StatusValue, channel_of
 from cryocloud_core.head.status_search import Follower, Wanted, order, past, present
+from cryocloud_core.url_secrets import covered
 
 _SET = re.compile(r"([^:=]+):([^=]+)=(.*)", re.DOTALL)
 
@@ -189,7 +190,7 @@ def name_of(each: StatusValue, *, escape: bool = True) -> str:
 
 def shown(value: Any) -> str:
     """Return a value as a person reads it."""
-    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return plain(covered(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
 
 
 def json_text(each: StatusValue) -> str:

@@ -17,9 +17,11 @@ from attrs import define, field
 from cryocloud_core.cli.text import cut, plain
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.persistence import logger as repeats
+from cryocloud_core.sdk.url import Url
 
 #: cells for a name
 _NAME_CELLS = 32
+_WEB = ("http", "https")
 
 
 @contextmanager
@@ -82,7 +84,13 @@ class _Lines:
         with self._lock:
             line = self._lines.get(moving.url.text)
             if line is None:
-                name = cut(plain(moving.url.path.rstrip("/").rpartition("/")[2] or str(moving.url)), _NAME_CELLS)
+                name = cut(plain(_name_of(moving.url)), _NAME_CELLS)
                 line = self._lines[moving.url.text] = self.progress.add_task(name, total=None, files="")
             files = f"{moving.files_done}/{moving.files} files" if moving.files > 1 else ""
             self.progress.update(line, completed=moving.done_bytes, total=moving.size_bytes, files=files)
+
+
+def _name_of(url: Url) -> str:
+    """Return the last component of a URL's path, for the web with what is asked, as it is shown."""
+    path, mark, asked = url.shown.partition("?") if url.scheme in _WEB else (url.shown, "", "")
+    return f"{path.rstrip('/').rpartition('/')[2]}{mark}{asked}"

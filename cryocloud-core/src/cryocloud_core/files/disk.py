@@ -79,11 +79,13 @@ class Disk:
             os.fdatasync(descriptor)
 
     def note(self, path: Path, data: Mapping[str, Any], *, durable: bool = False) -> None:
-        """Replace a file by JSON data."""
+        """Replace a file by JSON data, which only we can read."""
         fresh = path.with_name(private_name())
         with told(path):
             try:
-                fresh.write_text(json.dumps(data, separators=(",", ":")), "utf-8")
+                # A sidecar lies in a directory of others and names a URL, which may hold a secret.
+                with open(fresh, "w", encoding="utf-8", opener=_private) as file:
+                    file.write(json.dumps(data, separators=(",", ":")))
                 if durable:
                     sync_file(fresh)
                 fresh.replace(path)
@@ -141,6 +143,10 @@ class Disk:
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _make_folders(path: Path) -> None:

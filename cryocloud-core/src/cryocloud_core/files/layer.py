@@ -260,8 +260,8 @@ class Layer:
                 self._books.visit(place.parent)
                 yield
         except StagingError as error:
-            if error.subject != str(url):
-                error.place = error.place or str(url)
+            if error.subject != url.shown:
+                error.place = error.place or url.shown
             raise
 
     def _ask(self, url: Url, question: Callable[[Transfer], T]) -> T:

@@ -1,8 +1,8 @@
 """Remote places as texts: `scheme://[user@]host[:port]/path`, taken apart by hand and put together again unchanged.
 
 Laws: nothing is percent-decoded; `#`, `?` and spaces belong to the path; a text without a scheme is a path and no Url;
-`str(Url.parse(text)) == text`; a password in a URL is refused, because texts end up in logs; only `file:///path` may
-leave its host out, which is this machine.
+`str(Url.parse(text)) == text`, which is for comparing and asking; what people see is `shown`; a password in a URL is
+refused, because texts end up in logs; only `file:///path` may leave its host out, which is this machine.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from attrs import frozen
 
 from cryocloud_core.errors import ResolutionError
+from cryocloud_core.url_secrets import DOTS, shown_url
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _PORT = re.compile(r"[0-9]{1,5}")
@@ -45,9 +46,7 @@ class Url:
         authority, slash, path = text[match.end() :].partition("/")
         user, at, place = authority.rpartition("@")
         if ":" in user:
-            raise ResolutionError(
-                "holds a password", subject=f"{match[1]}://•••@{place}/…", remedy="use keys, or put it into the config"
-            )
+            raise _telling(match[1], place)
         host, port = ("", None) if not authority and match[1].lower() == "file" else _host_and_port(place, text)
         return cls(text, match[1].lower(), host, slash + path, port, user if at else None)
 
@@ -66,6 +65,11 @@ class Url:
     def name(self) -> str:
         """The last part of the path, empty when it ends in `/`."""
         return self.path.rpartition("/")[2]
+
+    @property
+    def shown(self) -> str:
+        """The URL for people: as it was written, with dots for the secrets in it."""
+        return shown_url(self.text)
 
     def with_path(self, path: str) -> Url:
         """Return the place at another path (from its first `/`) of the same server."""
@@ -90,9 +94,16 @@ def _host_and_port(place: str, text: str) -> tuple[str, int | None]:
     if not rest:
         return host, None
     if _PORT.fullmatch(port) is None or not 0 < int(port) < 65536:
+        if "@" in text:  # a password with a slash in it
+            raise _telling(scheme_of(text), text.rpartition("@")[2].partition("/")[0])
         raise _wrong(text, f"has no valid port: {port!r}", "a port is a number from 1 to 65535")
     return host, int(port)
 
 
+def _telling(scheme: str, place: str) -> ResolutionError:
+    subject = f"{scheme}://{DOTS}@{place}/…"
+    return ResolutionError("holds a password", subject=subject, remedy="use keys, or put it into the config")
+
+
 def _wrong(text: str, why: str, remedy: str) -> ResolutionError:
-    return ResolutionError(why, subject=repr(text)[:200], remedy=remedy)
+    return ResolutionError(why, subject=repr(shown_url(text))[:200], remedy=remedy)

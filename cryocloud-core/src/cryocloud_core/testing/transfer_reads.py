@@ -95,7 +95,7 @@ class ReadingConformance:
         for ask in (lambda: transfer.stat(url), lambda: taken(transfer.read(url))):
             with pytest.raises(RemoteFileMissing) as caught:
                 ask()
-            assert caught.value.subject == str(url), "the subject of an error is the URL"
+            assert caught.value.subject == url.shown, "the subject of an error is the URL"
             assert not caught.value.repeat, "a missing file does not come by asking again"
 
     def test_a_validator_stays_while_the_file_does(self, transfer: Transfer, place: Place) -> None:

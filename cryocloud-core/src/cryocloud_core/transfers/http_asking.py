@@ -23,6 +23,7 @@ from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.http_answers import first_line, retry_after
 from cryocloud_core.transfers.http_settings import SETTINGS, HttpSettings
 from cryocloud_core.transfers.http_url import DEFAULT_PORTS, origin, request_url
+from cryocloud_core.url_secrets import unsaid
 
 MAX_REDIRECTS = 10
 REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -32,6 +33,8 @@ REPEAT: Final = (408, 425, 429, 500, 502, 503, 504)
 #: what an error page may say about itself
 _PAGE_BYTES = 4096
 _PAGE_S = 5.0
+#: characters of what is told of an answer that is none
+_SAID = 400
 
 
 @frozen
@@ -90,7 +93,7 @@ class Asking:
             answer.close()
             at = _next(at, answer.headers["Location"], url)
             self._check_downgrade(answer.url, at, url)
-        raise TransferError(f"redirects more than {MAX_REDIRECTS} times, last to {at}", subject=str(url))
+        raise TransferError(f"redirects more than {MAX_REDIRECTS} times, last to {at.shown}", subject=str(url))
 
     async def _send(self, method: str, url: Url, headers: Mapping[str, str], *, is_named: bool) -> Answer:
         if not is_named:
@@ -115,7 +118,7 @@ class Asking:
         is_downgrade = (before.scheme, after.scheme) == ("https", "http")
         if is_downgrade and not HttpSettings.of(self.config, url).allows_downgrade:
             raise TransferError(
-                f"redirects from https to {after}, where anybody can read along and change what comes",
+                f"redirects from https to {after.shown}, where anybody can read along and change what comes",
                 subject=str(url),
                 remedy=f"set HTTP.{self.config.section(url)}.allow_downgrade = true to allow it",
             )
@@ -124,6 +127,7 @@ class Asking:
         status, subject = f"{answer.status} {answer.response.reason or ''}".strip(), str(url)
         line = first_line(await _page(answer))
         told = f"{answer.url.server} answers {status}{f': {line}' if line else ''}"
+        told = unsaid(told, str(answer.url))  # an error page may repeat what a redirect led to
         if answer.status in MISSING:
             return RemoteFileMissing(told, subject=subject)
         remedy = ""
@@ -186,7 +190,8 @@ def explained(error: BaseException, url: Url) -> CryoCloudError:
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError() | OSError():
             return TransferError(f"{url.server} broke the connection off", subject=subject, repeat=True)
         case aiohttp.ClientResponseError():
-            told = f"{url.server} does not keep to HTTP: {' '.join(error.message.split())}"
+            # It may quote all that came.
+            told = f"{url.server} does not keep to HTTP: {' '.join(error.message[:_SAID].split())}"
             return TransferError(told, subject=subject, repeat=True)
     return TransferError(f"{type(error).__name__}: {error}", subject=subject, repeat=True)
 

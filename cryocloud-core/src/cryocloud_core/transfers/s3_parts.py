@@ -145,6 +145,6 @@ def abort(client: S3Client, place: Place, upload: str) -> bool:
     except (TransferError, TimeoutError, CancelledError) as error:
         if code_of(error) == "NoSuchUpload":
             return True
-        logger.warning("the upload to %s could not be aborted: %s", place.url, str(error) or "no answer")
+        logger.warning("the upload to %s could not be aborted: %s", place.url.shown, str(error) or "no answer")
         return False
     return True

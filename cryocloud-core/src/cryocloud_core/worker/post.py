@@ -19,6 +19,7 @@ from cryocloud_core.files.service import FileService, existing
 from cryocloud_core.files.shapes import filled, leaves
 from cryocloud_core.files.tempdirs import remove_tree
 from cryocloud_core.task import Upload
+from cryocloud_core.url_secrets import shown_url
 
 
 class PostError(TaskError):
@@ -64,7 +65,7 @@ class Post:
         value = outputs.get(upload.output)
         if value is None:
             said = "is null" if upload.output in outputs else "was not returned"
-            self.warn(f"post: output {upload.output!r} {said}: nothing is sent to {upload.target}")
+            self.warn(f"post: output {upload.output!r} {said}: nothing is sent to {shown_url(upload.target)}")
         try:
             return list(self._packed(upload, value))
         except CryoCloudError as error:
@@ -103,4 +104,5 @@ class Post:
                 else:
                     each.path.unlink(missing_ok=True)
             except (OSError, StagingError) as error:
-                self.warn(f"post: {each.path} was sent to {each.target} but cannot be removed: {error}")
+                sent = f"{each.path} was sent to {shown_url(each.target)}"
+                self.warn(f"post: {sent} but cannot be removed: {error}")

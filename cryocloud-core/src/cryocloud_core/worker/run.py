@@ -25,6 +25,7 @@ from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.unpacked import Unpacking
 from cryocloud_core.modules.load import neighbours
 from cryocloud_core.task import Cancelled, Code, Declined, Failed, Outcome, Succeeded, Task
+from cryocloud_core.url_secrets import covered
 from cryocloud_core.worker import logs
 from cryocloud_core.worker.calls import call_once, call_per_item
 from cryocloud_core.worker.capture import Capture
@@ -184,7 +185,7 @@ class Runner:
 
     def _failed(self, error: BaseException) -> Failed:
         """Tell the traceback to the log and return the task's end."""
-        trace = "".join(traceback.format_exception(error))[-TRACE_LIMIT:]
+        trace = covered("".join(traceback.format_exception(error))[-TRACE_LIMIT:])
         self.scribe.write("ERROR", trace.rstrip("\n"), logs.ROOT)
         text = _text_of(error)
         if isinstance(error, SystemExit | KeyboardInterrupt):

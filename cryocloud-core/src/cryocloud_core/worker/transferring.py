@@ -20,7 +20,6 @@ TRANSFER: Final[Mapping[str, str]] = {
     "transfer.percent": "how much of all that is under way is there; null where a size is not known",
     "transfer.rate": "bytes a second",
 }
-_WEB = ("http", "https")
 
 
 @define(eq=False)
@@ -68,8 +67,5 @@ class Transferring:
 
 
 def _named(moving: Moving, others: int) -> str:
-    """Return the name of what moves; what follows a `?` may be a token and is not told."""
-    url = moving.url
-    path = url.path.partition("?")[0] if url.scheme in _WEB else url.path
-    name = f"{url.endpoint}{path}"
+    name = moving.url.shown
     return f"{name} and {others} more" if others else name
