@@ -345,8 +345,8 @@ def test_what_we_unpacked_in_a_tree_goes_with_it(world: World, tmp_path: Path) -
     layer.fetch_tree(place("/d/"), target)
     layer.release_all()
     (target / "unpacked").mkdir()
-    (target / "unpacked" / MARKER).write_text("{}")
     (target / "unpacked" / "x").write_text("x")
+    (target / "unpacked" / MARKER).write_text("{}")
     (target / f"{PRIVATE_PREFIX}left").write_text("x")
     (target / "a").unlink()
 

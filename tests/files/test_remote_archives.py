@@ -84,6 +84,29 @@ def test_archives_files_and_nulls_of_a_list_are_one_flat_list(
     assert (tmp_path / "local.zip").exists()
 
 
+@pytest.mark.parametrize("where", ["in what was unpacked", "in what was unpacked in a directory"])
+def test_results_in_what_was_unpacked_are_not_swept(
+    where: str, servers: Path, machine: Callable[..., FileService]
+) -> None:
+    """A module wrote beside its input; once they are gone the copy goes as others do."""
+    put(servers, "store/in/p/a.zip", zipped(b="2"))
+    files = machine()
+    if where == "in what was unpacked":
+        [path] = staged(files, "s3://store/in/p/a.zip", unzip=True)
+    else:
+        [path] = staged(files, f"{staged(files, 's3://store/in/p/')}/a.zip", unzip=True)
+    result = Path(path).with_name("result")
+    result.write_text("mine")
+    files.remote.release(sweep=False)
+    other = machine(cache_max_bytes=1, cache_sweep_every=0, cache_keep=0)
+
+    other.remote.layer.sweep()
+    assert result.read_text() == "mine"
+    result.unlink()
+    other.remote.layer.sweep()
+    assert not Path(path).exists()
+
+
 def test_two_tasks_that_want_one_archive_unpack_it_once(servers: Path, machine: Callable[..., FileService]) -> None:
     """The other waits and uses what there is."""
     put(servers, "store/in/a.zip", zipped(**{f"f{n}": "x" * 100_000 for n in range(20)}))

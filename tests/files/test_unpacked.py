@@ -110,6 +110,74 @@ def test_an_archive_of_a_newer_content_replaces_the_copy(files: FileService, dat
     assert sorted(p.name for p in data.iterdir()) == ["a", "a.zip"]
 
 
+@pytest.mark.parametrize("change", ["added", "changed", "linked", "deep", "in a nested copy"])
+def test_a_copy_with_results_in_it_is_not_replaced(files: FileService, data: Path, change: str) -> None:
+    """A module wrote beside its input: the error names what would be lost, and works once it is out of the way."""
+    archive = make_zip(data / "a.zip", "f", "d/g")
+    files.fetch(archive, unzip=True)
+    match change:
+        case "added":
+            found = data / "a" / "result.nc"
+        case "changed":
+            found = data / "a" / "f"
+        case "linked":
+            found = data / "a" / "link"
+            found.symlink_to(data)
+        case "deep":
+            found = data / "a" / "out" / "of" / "it" / "result.nc"
+            found.parent.mkdir(parents=True)
+        case _:
+            make_zip(data / "a" / "b.zip", "h")
+            files.fetch(str(data / "a" / "b.zip"), unzip=True)
+            (data / "a" / "b.zip").unlink()
+            found = data / "a" / "b" / "result.nc"
+    if change != "linked":
+        found.write_text("mine")
+    make_zip(data / "a.zip", "new", text="newer")
+
+    with pytest.raises(
+        ArchiveError, match=rf"a\.zip: is newer than .*/a, which holds .*: {found.relative_to(data / 'a')};"
+    ):
+        files.fetch(archive, unzip=True)
+    assert change == "linked" or found.read_text() == "mine"
+    assert sorted(path.name for path in data.iterdir()) == ["a", "a.zip"]
+    (data / "a").rename(data / "kept")
+    assert files.fetch(archive, unzip=True) == [str(data / "a" / "new")]
+
+
+def test_results_that_come_while_the_newer_archive_is_unpacked_stay(data: Path, tmp_path: Path) -> None:
+    """They are looked for again before the old copy makes way; nothing of the new one is left."""
+    archive = make_zip(data / "a.zip", "f")
+    FileService(Unpacking(tmp_path)).fetch(archive, unzip=True)
+    make_zip(data / "a.zip", "new")
+
+    def check() -> None:
+        (data / "a" / "result.nc").write_text("mine")
+
+    with pytest.raises(ArchiveError, match=r"holds what others put .*: result\.nc"):
+        FileService(Unpacking(tmp_path, check=check)).fetch(archive, unzip=True)
+    assert sorted(path.name for path in (data / "a").iterdir()) == [MARKER, "f", "result.nc"]
+    assert sorted(path.name for path in data.iterdir()) == ["a", "a.zip"]
+
+
+def test_what_is_only_read_moved_as_a_whole_or_removed_is_no_result(files: FileService, data: Path) -> None:
+    """Nor what we unpacked there ourselves."""
+    archive, inner = str(data / "a.zip"), make_zip(data / "b.zip", "h")
+    with zipfile.ZipFile(archive, "w") as made:
+        made.write(inner, "b.zip")
+        made.writestr("f", "x")
+    (data / "b.zip").unlink()
+    files.fetch(archive, unzip=True)
+    files.fetch(str(data / "a" / "b.zip"), unzip=True)
+    (data / "a" / "f").read_text()
+    (data / "a" / "b.zip").unlink()
+    data.rename(data.with_name("moved"))
+    moved = data.with_name("moved")
+    make_zip(moved / "a.zip", "new")
+
+    assert files.fetch(str(moved / "a.zip"), unzip=True) == [str(moved / "a" / "new")]
+
+
 def test_a_directory_of_the_users_is_never_touched(files: FileService, data: Path) -> None:
     """It has no marker: an error, not a mixture."""
     archive = make_zip(data / "a.zip", "f")

@@ -17,9 +17,10 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from cryocloud_core.errors import WireError
-from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX
+from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.bookkeeping import Books
 from cryocloud_core.files.locks import FileLock
+from cryocloud_core.files.strangers import holds_strange, is_unpacked
 from cryocloud_core.files.terms import Terms
 from cryocloud_core.sdk.transfer import RemoteFile
 from cryocloud_core.wire import from_json, to_data
@@ -94,7 +95,10 @@ class Copy:
         for folder, folders, names in os.walk(self.path):
             here = Path(folder)
             links = [name for name in folders if (here / name).is_symlink()]
-            folders[:] = [name for name in folders if not _is_of_us(here / name)]
+            ours = [name for name in folders if _is_of_us(here / name)]
+            if any(holds_strange(here / name) for name in ours):
+                return False
+            folders[:] = [name for name in folders if name not in ours]
             for name in (*names, *links):
                 leaf = self.files.get(str((here / name).relative_to(self.path)), (None, None))
                 if not name.startswith(PRIVATE_PREFIX) and _looks(here / name) != tuple(leaf[:2]):
@@ -274,7 +278,7 @@ def _looks(path: Path) -> tuple[int, int] | None:
 
 
 def _is_of_us(folder: Path) -> bool:
-    return folder.name.startswith(PRIVATE_PREFIX) or (folder / MARKER).is_file()
+    return folder.name.startswith(PRIVATE_PREFIX) or is_unpacked(folder)
 
 
 def _bytes_of(path: Path) -> int:

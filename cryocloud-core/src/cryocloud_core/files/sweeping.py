@@ -20,6 +20,7 @@ from cryocloud_core.files.archives import PRIVATE_PREFIX, private_name
 from cryocloud_core.files.bookkeeping import settled, sidecar_of
 from cryocloud_core.files.cache import Cache, Copy
 from cryocloud_core.files.locks import FileLock, lock_now
+from cryocloud_core.files.strangers import holds_strange
 
 #: seconds after which a leftover is nobody's
 LEFTOVER_S = 24 * 3600.0
@@ -90,7 +91,7 @@ class Sweep:
             now = self.cache.find(copy.path)
             if not ours or now != copy:
                 return
-            if copy.is_ours and not copy.is_pure:
+            if (copy.is_ours and not copy.is_pure) or any(holds_strange(Path(path)) for path in copy.made):
                 return  # somebody's own files lie in it
             size = _size(copy)
             for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):

@@ -1,8 +1,8 @@
 """Unpacked copies: where an archive's contents lie, whose copy it is, and how one is made or renewed.
 
 Laws: a copy lies beside its archive under the archive's name without extension and holds a marker with the archive's
-name, size and time; a directory without our marker is the user's and is never touched; a copy appears whole, by a
-rename, and whoever loses a race uses the winner's.
+name, size and time; a directory without our marker is the user's and is never touched, nor is a copy replaced in which
+others put something; a copy appears whole, by a rename, and whoever loses a race uses the winner's.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from cryocloud_core.errors import ArchiveError
 from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX, private_name, unpack_beside
 from cryocloud_core.files.durable import sync_file
 from cryocloud_core.files.members import Format, packing_of
+from cryocloud_core.files.strangers import TICK_S, named
 from cryocloud_core.files.tree import UnpackLimits
 
 _EXTENSIONS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".gz", ".bz2", ".xz")
@@ -133,7 +135,10 @@ def _make(archive: Path, how: Unpacking, *, single: bool) -> Path:
     fresh = unpack_beside(archive, target.parent, how.limits, how.check)
     try:
         stamp.write(fresh)
-        return _place(fresh, target, stamp)
+        tick_at = time.monotonic() + TICK_S
+        made = _place(fresh, target, stamp)
+        time.sleep(max(0.0, tick_at - time.monotonic()))  # what others put there now bears a later time than the marker
+        return made
     except OSError as error:
         raise ArchiveError(f"cannot put its contents at {target}: {error.strerror}", subject=str(archive)) from error
     finally:
@@ -154,6 +159,7 @@ def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
         return first
     stamp = Stamp.read(first)
     if stamp is not None and stamp.source == archive.name:
+        _refuse_strange(first, archive)
         return first
     # A copy of another archive (a.zip, a.tgz) or, for a lone compressed file, the plain file keeps its name.
     if stamp is None and not single:
@@ -162,7 +168,10 @@ def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
         if place.parent != first.parent:
             break
         found = Stamp.read(place)
-        if not os.path.lexists(place) or (found is not None and found.source == archive.name):
+        if not os.path.lexists(place):
+            return place
+        if found is not None and found.source == archive.name:
+            _refuse_strange(place, archive)
             return place
     raise _taken(first, archive)
 
@@ -174,6 +183,17 @@ def _is_ours_alone(folder: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+
+def _refuse_strange(place: Path, archive: Path) -> None:
+    """Raise ArchiveError when others put something into a copy that a newer one is to replace."""
+    found = named(place)
+    if found:
+        raise ArchiveError(
+            f"is newer than its copy {place}, which holds what others put or changed there: {found}",
+            subject=str(archive),
+            remedy="move that away, or the whole directory; let modules write elsewhere, into a tempdir for one",
+        )
 
 
 def _taken(place: Path, archive: Path) -> ArchiveError:
@@ -193,6 +213,7 @@ def _place(fresh: Path, target: Path, stamp: Stamp) -> Path:
             if Stamp.read(target) is None and os.path.lexists(target):
                 raise _taken(target, Path(stamp.source))
             continue
+        _refuse_strange(target, target.with_name(stamp.source))
         aside = target.with_name(private_name())
         with contextlib.suppress(FileNotFoundError):
             target.rename(aside)

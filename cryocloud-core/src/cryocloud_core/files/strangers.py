@@ -1,0 +1,59 @@
+"""What others put into an unpacked copy: a module's results beside its input, files that were changed in place.
+
+Laws: a copy's marker is written last, so what changed after it is not as we unpacked it; the time of change (ctime) is
+looked at, which nobody sets at will. A copy that was itself copied by others may look changed, never the reverse.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX
+
+#: seconds within which two changes may bear the same time: the longest tick of a kernel's clock
+TICK_S = 0.01
+#: how many names an error has room for
+_NAMED = 3
+
+
+def strange_in(folder: Path) -> Iterator[Path]:
+    """Yield the files and links that others put into an unpacked copy, or changed in it; at any depth, in no order."""
+    since_ns = (folder / MARKER).stat().st_ctime_ns
+    for above, folders, names in os.walk(folder):
+        here = Path(above)
+        links = [name for name in folders if (here / name).is_symlink()]
+        for name in (*names, *links):
+            if name != MARKER and not name.startswith(PRIVATE_PREFIX) and _changed_ns(here / name) > since_ns:
+                yield here / name
+        below = [name for name in folders if is_unpacked(here / name)]
+        for name in below:
+            yield from strange_in(here / name)
+        folders[:] = [name for name in folders if name not in below and not name.startswith(PRIVATE_PREFIX)]
+
+
+def is_unpacked(folder: Path) -> bool:
+    """Return True for a directory with our marker."""
+    return (folder / MARKER).is_file()
+
+
+def holds_strange(folder: Path) -> bool:
+    """Return True for an unpacked copy in which others put or changed something."""
+    return is_unpacked(folder) and any(True for _ in strange_in(folder))
+
+
+def named(folder: Path) -> str:
+    """Return for an error what others put into an unpacked copy; empty when there is nothing, and for what is none."""
+    if not is_unpacked(folder):
+        return ""
+    found = [str(path.relative_to(folder)) for path in islice(strange_in(folder), _NAMED + 1)]
+    return ", ".join(sorted(found[:_NAMED])) + (" and more" if len(found) > _NAMED else "")
+
+
+def _changed_ns(path: Path) -> int:
+    try:
+        return path.stat(follow_symlinks=False).st_ctime_ns
+    except FileNotFoundError:  # removed this moment
+        return 0
