@@ -134,6 +134,8 @@ def _staged(files: FileService, source: str, way: Preparation, to: Path | None) 
         existing(place)
         return _unpacked_to(files, place, folder) if way.unzip else [str(copy_whole(place, folder / place.name))]
     target = folder / name_of(place)
+    if os.path.lexists(target) and files.remote.is_taken(place, target):
+        return _unpacked_to(files, target, folder) if way.unzip else [str(target)]
     if way.unzip and os.path.lexists(target):
         # It may be the user's own, and an archive does not stay.
         with _aside(folder, place) as aside:
@@ -176,17 +178,20 @@ def _refuse_clashes(files: FileService, sources: list[str], way: Preparation) ->
     for source in dict.fromkeys(sources):
         place = files.find(source, way)
         name = name_of(place) if isinstance(place, Url) else place.name
-        other = names.setdefault(name, source)
-        if other != source:
-            raise UsageError(
-                f"{shown_url(other)} and {shown_url(source)} would both become {name}", remedy="bring them one by one"
-            )
+        # Only its content tells whether it is an archive.
+        for become in (name, plain_name(name)) if way.unzip else (name,):
+            other = names.setdefault(become, source)
+            if other != source:
+                raise UsageError(
+                    f"{shown_url(other)} and {shown_url(source)} would both become {become}",
+                    remedy="bring them one by one, into directories of their own",
+                )
 
 
 def _unpacked_to(files: FileService, archive: Path, folder: Path) -> list[str]:
     """Return what an archive holds, unpacked into a directory of its name; what is none is copied."""
     if archive.is_dir() or packing_of(archive) is None:
-        return [str(copy_whole(archive, folder / archive.name))]
+        return [str(archive if archive.parent == folder else copy_whole(archive, folder / archive.name))]
     target = folder / plain_name(archive.name)
     target.mkdir(exist_ok=True)
     return unpack_into(archive, target, files.how.limits, files.how.check)

@@ -26,7 +26,8 @@ def stage(
     """Bring files here, and print their local paths.
 
     A file is complete and verified, as for a worker, or not there at all; an interrupted transfer goes on where it was
-    when the command is given again. What is on this machine is not copied, unless --to says where.
+    when the command is given again. What is on this machine is not copied, unless --to says where; what --to brought
+    and is still current is not fetched again.
     """
     given = dict(locals())
     from cryocloud_core.cli.moving_files import stage_files

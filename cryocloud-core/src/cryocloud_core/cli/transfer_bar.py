@@ -1,4 +1,4 @@
-"""The bar that shows how far transfers are, one line for each, and why one is repeated, on a terminal.
+"""The bar that shows how far transfers are, one line for each, and why one is repeated or not needed, on a terminal.
 
 Laws: where there is no terminal nothing is drawn and rich is not loaded; what a server calls its files is made plain
 before it is shown.
@@ -16,7 +16,6 @@ from attrs import define, field
 
 from cryocloud_core.cli.text import cut, plain
 from cryocloud_core.files.moving import Moving
-from cryocloud_core.files.persistence import logger as repeats
 from cryocloud_core.sdk.url import Url
 
 #: cells for a name
@@ -42,13 +41,14 @@ def bar(stream: IO[str]) -> Iterator[Callable[[Moving], None]]:
         TextColumn("{task.fields[files]}", markup=False),
     )
     console = Console(file=stream)
-    with Progress(*columns, console=console, refresh_per_second=6) as progress, _heard(repeats, _Remarks(console)):
+    with Progress(*columns, console=console, refresh_per_second=6) as progress, _heard(_Remarks(console)):
         yield _Lines(progress).told
 
 
 @contextmanager
-def _heard(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
-    """Let a handler have a logger's records from INFO on."""
+def _heard(handler: logging.Handler) -> Iterator[None]:
+    """Let a handler have what is logged of moving files, from INFO on."""
+    logger = logging.getLogger("cryocloud_core.files")
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -54,6 +54,10 @@ class Books:
         """Return where it stands what the copy that was swept from `target` had been."""
         return self.folder("swept") / f"{key_of(target)}.json"
 
+    def taken(self, target: Path) -> Path:
+        """Return where it stands what was brought to `target` for good, which is no copy of ours any more."""
+        return self.folder("taken") / f"{key_of(target)}.json"
+
     def lock(self, target: Path) -> Path:
         """Return the lock of whoever writes `target`."""
         return self.folder("locks") / f"{key_of(target)}.lock"

@@ -17,7 +17,7 @@ from attrs import define, field
 
 from cryocloud_core.errors import RemoteFileMissing, StagingError
 from cryocloud_core.files.bookkeeping import Books, settled
-from cryocloud_core.files.cache import Cache, Copy
+from cryocloud_core.files.cache import Cache, Copy, read_copy
 from cryocloud_core.files.disk import Disk
 from cryocloud_core.files.download import Download
 from cryocloud_core.files.errands import Watch
@@ -150,13 +150,14 @@ class Layer:
 
         self._ask(url, remove)
 
-    def is_current(self, url: Url, target: Path) -> bool:
+    def is_current(self, url: Url, target: Path, *, taken: bool = False) -> bool:
         """Return True when what was fetched from `url` to `target`, the copy or what was made of it, is still current.
 
-        The copy itself may be gone (an archive that was unpacked), if what `belongs` to it is here. Asks the other
-        side, but for `trust_local`. Raises TransferError.
+        The copy itself may be gone (an archive that was unpacked), if what `belongs` to it is here; with `taken` it is
+        no copy of ours any more. Asks the other side, but for `trust_local`. Raises TransferError.
         """
-        copy = self._cache.find(settled(target))
+        place = settled(target)
+        copy = read_copy(self._books.taken(place)) if taken else self._cache.find(place)
         if copy is None or copy.url != str(url):
             return False
         is_here = any(os.path.lexists(path) for path in copy.belongs) if copy.is_gone else copy.is_here

@@ -7,6 +7,7 @@ what was unpacked is a copy like others, and the archive it came from does not s
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 import uuid
@@ -26,6 +27,8 @@ from cryocloud_core.sdk.url import Url
 if TYPE_CHECKING:
     from cryocloud_core.files.landing import Landing
     from cryocloud_core.files.layer import Layer
+
+logger = logging.getLogger(__name__)
 
 _WEB = ("http", "https")
 #: how many places of a copy are looked at again, when one is in use or holds what others put there, before a new one
@@ -72,6 +75,16 @@ class Remote:
             if landing.place(url) == place and not isinstance(error, OccupiedError):
                 raise
         return self._fetch_apart(url)
+
+    def is_taken(self, url: Url, target: Path) -> bool:
+        """Return True, and say so, when what `take` brought to `target` is still the same there and at its origin.
+
+        Raises TaskError.
+        """
+        is_taken = self.layer.is_current(url, target, taken=True)
+        if is_taken:
+            logger.info("%s is current", target)
+        return is_taken
 
     def take(self, url: Url, target: Path) -> Path:
         """Bring a file or directory to `target` for good: it is no copy that a sweep may take. Raises TaskError."""
