@@ -99,6 +99,23 @@ def test_what_was_unpacked_and_swept_is_unpacked_again(
     assert reads("a.zip") == 2
 
 
+def test_what_was_fetched_again_and_not_unpacked_by_a_task_that_died_is_unpacked(
+    servers: Path, machine: Callable[..., FileService], sweep: Callable[[], None]
+) -> None:
+    """The archive is here, and what it was for is known still."""
+    put(servers, "store/in/a.zip", zipped(one="1"))
+    path = handed_on(machine(), "s3://store/in/a.zip", unzip=True)
+    sweep()
+    dead = machine()
+    archive = Path(path).parent.with_name("a.zip")
+    dead.remote.layer.fetch(Url.parse("s3://store/in/a.zip"), archive)
+    dead.remote.release(sweep=False)
+
+    assert staged(machine(), path) == path
+    assert not archive.exists()
+    assert reads("a.zip") == 2
+
+
 @pytest.mark.parametrize("kind", ["file", "directory", "archive"])
 def test_another_version_than_was_handed_on_is_told(
     kind: str,

@@ -69,11 +69,9 @@ class Landing:
         return path.is_dir() and self._mark_of(path).exists()
 
     def disown(self, path: Path) -> None:
-        """Let something be no copy of ours: from now on nothing sweeps it. What it was when it came stays noted."""
-        place = settled(path)
-        self._books.swept(place).unlink(missing_ok=True)
-        with told(place), contextlib.suppress(FileNotFoundError):
-            self._books.meta(place).replace(self._books.taken(place))
+        """Forget that something is a copy of ours: from now on nothing sweeps it."""
+        for book in (self._books.meta(settled(path)), self._books.swept(settled(path))):
+            book.unlink(missing_ok=True)
 
     def alone(self, what: Url) -> AbstractContextManager[None]:
         """Be the only one of this machine that unpacks the archive at a URL."""
@@ -104,9 +102,12 @@ class Landing:
         with told(claim):
             try:
                 fresh.write_bytes(said)
-                claim.hardlink_to(fresh)
-            except FileExistsError:
-                return claim.read_bytes() == said
+                while not _linked(fresh, claim):
+                    with contextlib.suppress(FileNotFoundError):  # an old one was taken away this moment
+                        if claim.read_bytes() != said:
+                            return False
+                        os.utime(claim)
+                        return True
             finally:
                 fresh.unlink(missing_ok=True)
         return True
@@ -116,8 +117,17 @@ class Landing:
         missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
         for each in reversed(missing):
             with told(each):
-                self._mark_of(each).touch()
+                self._mark_of(each).write_bytes(os.fsencode(each))
                 each.mkdir(exist_ok=True)
 
     def _mark_of(self, folder: Path) -> Path:
         return self._books.folder("folders") / key_of(settled(folder))
+
+
+def _linked(source: Path, name: Path) -> bool:
+    """Give a file a name; False when something has it."""
+    try:
+        name.hardlink_to(source)
+    except FileExistsError:
+        return False
+    return True

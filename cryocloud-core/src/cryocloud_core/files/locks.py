@@ -34,7 +34,7 @@ class FileLock:
         """Return True when it is ours now, False when somebody has it. Raises StagingError."""
         while self._descriptor is None:
             with told(self.path):
-                descriptor = os.open(self.path, _OPEN, 0o600)
+                descriptor = _opened(self.path)
                 if not lock_now(descriptor, shared=self.shared):
                     os.close(descriptor)
                     return False
@@ -72,6 +72,14 @@ class FileLock:
             yield
         finally:
             self.release()
+
+
+def _opened(path: Path) -> int:
+    while True:
+        try:
+            return os.open(path, _OPEN, 0o600)
+        except FileNotFoundError:  # its directory was empty, and was taken away
+            path.parent.mkdir(mode=0o700, exist_ok=True)
 
 
 def lock_now(descriptor: int, *, shared: bool = False) -> bool:

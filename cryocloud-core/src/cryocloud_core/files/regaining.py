@@ -85,7 +85,8 @@ def _noted(place: Path, books: Books) -> Copy | None:
         if copy is not None:
             return copy
         of = pointed(book)
-        copy = read_copy(books.meta(of)) or read_copy(books.swept(of))
-        if copy is not None and str(place) in copy.made:
-            return copy
+        # One that was fetched again, and is not unpacked yet, does not know what it is for.
+        for copy in (read_copy(books.meta(of)), read_copy(books.swept(of))):
+            if copy is not None and str(place) in copy.made:
+                return copy
     return None

@@ -21,6 +21,7 @@ from cryocloud_core.files.bookkeeping import settled, sidecar_of
 from cryocloud_core.files.cache import Cache, Copy
 from cryocloud_core.files.locks import FileLock, lock_now
 from cryocloud_core.files.strangers import holds_strange
+from cryocloud_core.files.tidying import Tidying
 
 #: seconds after which a leftover is nobody's
 LEFTOVER_S = 24 * 3600.0
@@ -42,6 +43,7 @@ class Sweep:
         try:
             self._make_room()
             self._remove_leftovers()
+            Tidying(self.cache).run()
             self._marker.touch()
         finally:
             lock.release()
