@@ -69,9 +69,11 @@ class Landing:
         return path.is_dir() and self._mark_of(path).exists()
 
     def disown(self, path: Path) -> None:
-        """Forget that something is a copy of ours: from now on nothing sweeps it."""
-        for book in (self._books.meta(settled(path)), self._books.swept(settled(path))):
-            book.unlink(missing_ok=True)
+        """Let something be no copy of ours: from now on nothing sweeps it. What it was when it came stays noted."""
+        place = settled(path)
+        self._books.swept(place).unlink(missing_ok=True)
+        with told(place), contextlib.suppress(FileNotFoundError):
+            self._books.meta(place).replace(self._books.taken(place))
 
     def alone(self, what: Url) -> AbstractContextManager[None]:
         """Be the only one of this machine that unpacks the archive at a URL."""
