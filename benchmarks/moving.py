@@ -14,10 +14,13 @@ from pathlib import Path
 
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.layer_settings import LayerSettings
-from cryocloud_core.files.together import Together
+from cryocloud_core.files.remote import Remote
+from cryocloud_core.files.service import FileService
 from cryocloud_core.files.transfers import Transfers
+from cryocloud_core.files.unpacked import Unpacking
 from cryocloud_core.sdk.routes import Routes
 from cryocloud_core.sdk.url import Url
+from cryocloud_core.task import Preparation, StagingKind
 from cryocloud_core.wire import from_data
 
 
@@ -36,8 +39,9 @@ def main(routes: str, verb: str, warm: str, text: str, place: str) -> float:
                 layer.fetch_tree(url, target)
             case "many":
                 names = [f"{number:04d}.bin" for number in range(int(url.path.rpartition("#")[2]))]
-                base = url.text.rpartition("#")[0]
-                Together().each(lambda name: layer.fetch(Url.parse(base + name), target / name), names)
+                urls = [Url.parse(url.text.rpartition("#")[0] + name) for name in names]
+                how = Unpacking(target)
+                FileService(how, Remote(how, transfers)).brought(urls, Preparation(StagingKind.FILE))
             case "put":
                 layer.put(target, url)
         seconds = time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Where the layer keeps its books: `<tempdir>/cc/` with `meta/`, `locks/` and `hosts/`, and what is called how in them.
+"""Where the layer keeps its books: our own folder with `meta/`, `locks/` and `hosts/`, and what is called how in them.
 
 Laws: the directories are our own user's alone; a name is the hash of what it stands for, so that every process of a
 machine finds the same; unfinished data lies beside its target under a name that the next process finds again.
@@ -11,11 +11,12 @@ import os
 import stat
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.disk import told
+from cryocloud_core.files.own_folder import own_folder
 from cryocloud_core.sdk.url import Url
 
 
@@ -24,11 +25,12 @@ class Books:
     """The books below one temporary directory."""
 
     tempdir: Path
+    _known: dict[str, Path] = field(factory=dict, init=False, eq=False, repr=False)
 
     @property
     def root(self) -> Path:
         """The directory of everything the layer keeps."""
-        return self.tempdir / "cc"
+        return own_folder(self.tempdir)
 
     @property
     def uploads(self) -> Path:
@@ -37,13 +39,15 @@ class Books:
 
     def folder(self, name: str) -> Path:
         """Return a directory of the books, made and made sure of. Raises StagingError."""
-        folder = self.root / name
-        if not folder.is_dir():
+        folder = self._known.get(name)
+        if folder is None or not os.path.isdir(folder):  # noqa: PTH112 - asked for every file of a long list
+            folder = self.root / name
             with told(folder):
                 self.tempdir.mkdir(parents=True, exist_ok=True)
                 self.root.mkdir(mode=0o700, exist_ok=True)
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._judge_root()
+            self._judge_root()
+            self._known[name] = folder
         return folder
 
     def meta(self, target: Path) -> Path:

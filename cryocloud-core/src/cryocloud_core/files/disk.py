@@ -12,15 +12,16 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import private_name
-from cryocloud_core.files.durable import libc, sync_file, sync_tree
+from cryocloud_core.files.durable import libc, sync_all, sync_file, sync_tree
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_OWN = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_EXCL
 _ADD = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND
 _REMEDIES = {
     errno.ENOSPC: "make room on that disk, set CryoCloud.Worker.cache_max_share lower, or .tempdir to a larger disk",
@@ -52,6 +53,16 @@ class Disk:
             while view:
                 written = os.pwrite(descriptor, view, at)
                 view, at = view[written:], at + written
+
+    def save(self, path: Path, data: bytes) -> os.stat_result:
+        """Write a file that is not there yet, in one go, and return how it looks."""
+        with told(path):
+            descriptor = os.open(path, _OWN, 0o666)
+            try:
+                self.write(descriptor, data, 0, path)
+                return os.fstat(descriptor)
+            finally:
+                os.close(descriptor)
 
     def reserve(self, descriptor: int, size_bytes: int, path: Path) -> None:
         """Make an empty file that long and take the room for it, where the file system can."""
@@ -123,6 +134,11 @@ class Disk:
         """Wait until a whole tree is on the disk."""
         with told(root):
             sync_tree(root, files)
+
+    def settle_all(self, paths: Sequence[Path]) -> None:
+        """Wait until files and directories are on their disks."""
+        with told(paths[0]):
+            sync_all(paths)
 
     def used_share(self, folder: Path) -> float:
         """Return which part of the disk that holds a directory is used, from 0 to 1, as its users see it."""

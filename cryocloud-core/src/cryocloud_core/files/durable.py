@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,21 @@ def sync_tree(root: Path, files: list[Path]) -> None:
     if len(files) > FEW_FILES:
         _sync_disk(root)
         return
-    for path in files:
-        sync_file(path)
-    for folder in {path.parent for path in files} | {root}:
-        sync_file(folder)
+    sync_all([*files, *({path.parent for path in files} | {root})])
+
+
+def sync_all(paths: Sequence[Path]) -> None:
+    """Wait until files and directories, on whichever disks, are on them."""
+    if len(paths) <= FEW_FILES:
+        for path in paths:
+            sync_file(path)
+        return
+    for path in {path.stat(follow_symlinks=False).st_dev: path for path in paths}.values():
+        _sync_disk(path)
 
 
 def _sync_disk(root: Path) -> None:
-    """Sync the one file system that holds `root`; all of them where the C library cannot say which."""
+    """Sync the one file system that holds a file or directory; all of them where the C library cannot say which."""
     syncfs = getattr(libc(), "syncfs", None)
     if syncfs is None:
         os.sync()

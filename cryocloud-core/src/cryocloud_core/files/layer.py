@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,11 +26,13 @@ from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.moving import Moving, Progress
 from cryocloud_core.files.persistence import Persistence
+from cryocloud_core.files.small_download import SmallDownload
+from cryocloud_core.files.small_reading import SmallReading
 from cryocloud_core.files.sweeping import Sweep
 from cryocloud_core.files.terms import Clock, Terms
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.tree_download import TreeDownload, listed
-from cryocloud_core.files.uploads import Look, TreeUpload, Upload, files_below
+from cryocloud_core.files.uploads import Look, TreeUpload, Upload, tree_below
 from cryocloud_core.sdk.transfer import RemoteFile, Transfer
 from cryocloud_core.sdk.url import Url
 
@@ -116,20 +118,35 @@ class Layer:
         self._fetch(url, settled(target), known, sparing=sparing)
         return target
 
+    def fetch_small(self, wanted: Mapping[Url, Path]) -> set[Url]:
+        """Bring those of several files that are small and not here yet, many at a time, as `fetch` does; return which.
+
+        What did not come, for whatever reason, `fetch` brings, or tells why it cannot.
+        """
+        done: set[Url] = set()
+        for endpoint in dict.fromkeys(url.endpoint for url in wanted):
+            places = {url: settled(place) for url, place in wanted.items() if url.endpoint == endpoint}
+            one = next(iter(places))
+            reading = SmallReading(self._terms, self.transfers.to(one), self._slots(one))
+            if len(places) > 1 and reading.is_worth_trying(RemoteFile("")):
+                progress = Progress(self.told, self.clock.now, one, files=len(places), is_sized=True)
+                done |= SmallDownload(self._terms, self._books, self._cache, reading, progress).run(places)
+        return done
+
     def put(self, path: Path, url: Url) -> None:
-        """Send a file, or every file of a directory, to `url`, over what is there, and verify that it arrived.
+        """Send a file, or a directory with all in it, to `url`, over what is there, and verify that it arrived.
 
         What is there already with the same content is not sent again. Raises TransferError, also for a file that
-        changed while it was sent; StagingError for what is no file or an empty directory.
+        changed while it was sent; StagingError for what is no file, or a directory of nothing where there can be none.
         """
         transfer, slots = self.transfers.to(url), self._slots(url)
         if not path.is_dir():
             Upload(self._terms, transfer, path, url, slots, self._progress(url), self._books.uploads).run()
             return
-        names = files_below(path)
+        names, folders = tree_below(path)
         size = sum(Look.at(path / name).size_bytes for name in names)
         progress = Progress(self.told, self.clock.now, url, size, len(names), is_sized=True)
-        TreeUpload(self._terms, transfer, path, url, slots, progress, self._books.uploads).run(names)
+        TreeUpload(self._terms, transfer, path, url, slots, progress, self._books.uploads).run(names, folders)
 
     def listing(self, url: Url) -> list[RemoteFile]:
         """Return everything below a directory or prefix, at any depth. Raises RemoteFileMissing, TransferError."""

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from attrs import Factory, define, field
 from cryocloud_core.errors import RemoteFileMissing, StagingError
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
+from cryocloud_core.files.own_folder import own_folder
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, unpacked
 from cryocloud_core.sdk.url import Url
@@ -75,6 +76,15 @@ class Remote:
             if landing.place(url) == place and not isinstance(error, OccupiedError):
                 raise
         return self._fetch_apart(url)
+
+    def fetch_small(self, urls: Iterable[Url]) -> dict[Url, Path]:
+        """Return the local copies of those files that are small, new here and came; `fetch` brings the others."""
+        landing, places = self._landing(), {}
+        for url in urls:
+            if not url.path.endswith("/"):
+                with contextlib.suppress(StagingError):
+                    places[url] = landing.place(url)
+        return {url: places[url] for url in self.layer.fetch_small(places)}
 
     def is_taken(self, url: Url, target: Path) -> bool:
         """Return True, and say so, when what `take` brought to `target` is still the same there and at its origin.
@@ -152,7 +162,7 @@ class Remote:
 
         One that was swept before is brought again. Raises TaskError.
         """
-        meta = self.how.tempdir / "cc" / "meta"
+        meta = own_folder(self.how.tempdir) / "meta"
         if not os.path.isdir(meta) or meta.stat().st_uid != os.geteuid():  # noqa: PTH112 - Path's own raises
             return
         from cryocloud_core.files.bookkeeping import Books, settled

@@ -93,9 +93,12 @@ class FileService:
 
     def brought(self, urls: Sequence[Url], way: Preparation) -> list[list[str]]:
         """Return the local paths of each URL's copy, or of what its archive holds. Raises TaskError."""
-        return self.together.each(
-            lambda url: self.remote.unpacked(url) if way.unzip else [str(self.remote.fetch(url))], urls
-        )
+        if way.unzip:
+            return self.together.each(self.remote.unpacked, urls)
+        copies = self.remote.fetch_small(dict.fromkeys(urls)) if len(urls) > 1 else {}
+        missing = [url for url in dict.fromkeys(urls) if url not in copies]
+        copies |= zip(missing, self.together.each(self.remote.fetch, missing), strict=True)
+        return [[str(copies[url])] for url in urls]
 
     def unpack(self, archive: str, target: str) -> list[str]:
         """Unpack into an existing directory, all or nothing; return its entries, sorted. Raises ArchiveError."""

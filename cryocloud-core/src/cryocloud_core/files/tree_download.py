@@ -23,12 +23,13 @@ from cryocloud_core.files.download import Download
 from cryocloud_core.files.errands import Errand, Watch
 from cryocloud_core.files.hosts import HostSlots, Lease
 from cryocloud_core.files.moving import Moving, Progress
-from cryocloud_core.files.part import boot_id
+from cryocloud_core.files.part import boot_id, joined
 from cryocloud_core.files.persistence import Persistence
+from cryocloud_core.files.small_reading import SmallReading, batches
 from cryocloud_core.files.terms import Terms
 from cryocloud_core.files.together import Together
 from cryocloud_core.files.tree_names import Entries, entries_of
-from cryocloud_core.sdk.transfer import RemoteFile, Transfer
+from cryocloud_core.sdk.transfer import SMALL_BYTES, RemoteFile, SmallFile, Transfer
 from cryocloud_core.sdk.url import Url
 
 
@@ -94,9 +95,11 @@ class TreeDownload:
         self.terms.disk.remove(self._journal)
 
     def _bring(self, entries: Entries, progress: Progress) -> None:
-        waiting = deque((name, remote) for name, remote in entries.files.items() if name not in self._leaves)
-        for folder in {name.rpartition("/")[0] for name, _ in waiting}:
+        missing = {name: remote for name, remote in entries.files.items() if name not in self._leaves}
+        for folder in {name.rpartition("/")[0] for name in missing}:
             self.terms.disk.make_folder(self._root / folder)
+        self._bring_small(missing, progress)
+        waiting = deque((name, remote) for name, remote in missing.items() if name not in self._leaves)
         width = min(self.terms.settings.transfers_per_host, len(waiting))
         together = Together(self.terms.check, width)
         terms = evolve(self.terms, check=together.check)
@@ -115,21 +118,48 @@ class TreeDownload:
 
         together.each(work, range(width))
 
+    def _bring_small(self, missing: dict[str, RemoteFile], progress: Progress) -> None:
+        """Bring the small files, as far as that goes smoothly."""
+        reading = SmallReading(self.terms, self.transfer, self.slots)
+        small = {Url.parse(remote.url): name for name, remote in missing.items() if reading.is_worth_trying(remote)}
+        if len(small) < 2:
+            return
+
+        def take(url: Url, file: SmallFile) -> None:
+            name, remote = small[url], missing[small[url]]
+            found = self.terms.disk.save(self._root / name, file.content)
+            progress.moved(len(file.content))
+            self._note(name, leaf_of(found, joined(remote, file.remote)))
+            progress.file_done()
+
+        for batch in batches(small):
+            before = len(self._leaves)
+            reading.read({url: missing[name] for url, name in batch.items()}, take)
+            if len(self._leaves) == before:
+                return
+
     def _bring_one(self, terms: Terms, lease: Lease, name: str, remote: RemoteFile, progress: Progress) -> None:
         place = self._root / name
         url = Url.parse(remote.url)
         found = Download(terms, self.transfer, url, place, lease, progress, remote, durable=False).run()
-        leaf = leaf_of(place, found)
+        self._note(name, leaf_of(place.stat(), found))
+
+    def _note(self, name: str, leaf: Leaf) -> None:
         with self._lock:
             self._leaves[name] = leaf
-        terms.disk.add_line(self._notes, [boot_id(), name, *leaf], self._journal)
+        self.terms.disk.add_line(self._notes, [boot_id(), name, *leaf], self._journal)
 
     def _take_up(self, entries: Entries, progress: Progress) -> None:
         """Keep the files that an earlier try completed, if they are what is listed now; take the others away."""
         if not any(self._root.iterdir()):
             return
         known = self._noted()
-        parts = {part_of(Url.parse(remote.url), self._root / name) for name, remote in entries.files.items()}
+        # What came of a small file is not worth going on with: it is read whole, and nothing beside it is in the way.
+        parts = {
+            part_of(Url.parse(remote.url), self._root / name)
+            for name, remote in entries.files.items()
+            if remote.size_bytes is None or remote.size_bytes > SMALL_BYTES
+        }
         for path in sorted(self._root.rglob("*"), reverse=True):
             name = str(path.relative_to(self._root))
             remote, leaf = entries.files.get(name), known.get(name)

@@ -8,7 +8,7 @@ path and say whether trying again can help; on the other side a name never holds
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -19,14 +19,20 @@ from cryocloud_core.errors import ConfigError, TransferError
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.secrets import reveal
 
+#: what `read_small` reads at most of one file, in bytes
+SMALL_BYTES = 1024 * 1024
+
 
 @frozen
 class Abilities:
     """What a transfer can do beside a plain read.
 
-    `streams`: how many ranged reads of one large file at a time pay, 1 for none beside each other. `snapshots`: one
-    read gives one version, whatever becomes of the name meanwhile, or RemoteFileChanged; where it may not, the layer
-    asks again after the last byte.
+    `folders`: a directory can be without a file in it; where it cannot, empty ones are not sent.
+
+    `streams`: how many ranged reads of one large file at a time pay, 1 for none beside each other. `side_by_side`: how
+    many small files at a time `read_small` brings, 0 where it brings none. `snapshots`: one read gives one version,
+    whatever becomes of the name meanwhile, or RemoteFileChanged; where it may not, the layer asks again after the last
+    byte.
     """
 
     ranges: bool = False
@@ -34,6 +40,8 @@ class Abilities:
     remove: bool = False
     listing: bool = False
     streams: int = 1
+    folders: bool = False
+    side_by_side: int = 0
     snapshots: bool = False
 
 
@@ -74,6 +82,14 @@ class Incoming:
     ) -> None:
         """Close the answer, read to its end or not."""
         self.close()
+
+
+@frozen
+class SmallFile:
+    """A file that was read whole: what the answer tells of it, and its content."""
+
+    remote: RemoteFile
+    content: bytes
 
 
 @frozen
@@ -166,6 +182,15 @@ class Transfer(ABC):
         with its new validator. Raises RemoteFileMissing, TransferError, also while the chunks are read.
         """
 
+    def read_small(self, urls: Sequence[Url], streams: int) -> Generator[SmallFile | None]:
+        """Yield files of at most SMALL_BYTES, each whole and of one version, `streams` at a time, in any order.
+
+        All are of one server. None says that nothing came for a moment. What is larger, of unknown size, missing or
+        changed meanwhile is left out; any other failure ends it, untold: whoever wants what did not come asks for each
+        file alone, and is told why. Raises TransferError where `abilities.side_by_side` is 0.
+        """
+        raise self.cannot(f"read files {streams} at a time", urls[0])
+
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Write a file to `url`, whole or not at all, over what is there; parents are made. Raises TransferError."""
         raise self.cannot(f"put {outgoing.path.name}", url)
@@ -175,8 +200,15 @@ class Transfer(ABC):
         raise self.cannot("remove", url)
 
     def listing(self, url: Url) -> Iterator[RemoteFile]:
-        """Yield every file below a directory or prefix, at any depth. Raises RemoteFileMissing, TransferError."""
+        """Yield every file below a directory or prefix, at any depth. Raises RemoteFileMissing, TransferError.
+
+        Directories with nothing in them, also the one that is listed, are told too where `abilities.folders`.
+        """
         raise self.cannot("list", url)
+
+    def make_folder(self, url: Url) -> None:
+        """Make a directory that may stay empty, and those above it; one that is there is fine. Raises TransferError."""
+        raise self.cannot("make a directory", url)
 
     def close(self) -> None:  # noqa: B027 - only those that hold connections have something to do
         """Let go of connections; the transfer may be used again afterwards."""

@@ -33,7 +33,7 @@ _REMEDIES = {
 class FileTransfer(Transfer):
     """Reads, lists and puts files of this machine."""
 
-    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, listing=True, snapshots=True)
+    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, folders=True, listing=True, snapshots=True)
 
     def stat(self, url: Url) -> RemoteFile:
         """Return size and validator of a file or directory, links followed."""
@@ -70,7 +70,7 @@ class FileTransfer(Transfer):
             draft.unlink(missing_ok=True)
 
     def listing(self, url: Url) -> Iterator[RemoteFile]:
-        """Yield every file below a directory, at any depth; links are followed unless they lead back up."""
+        """Yield every file and every empty directory, at any depth; links are followed unless they lead back up."""
         with _explained(url):
             if not self.stat(url).is_directory:
                 raise TransferError("is no directory", subject=str(url))
@@ -78,15 +78,22 @@ class FileTransfer(Transfer):
             waiting = [_Folder(top, "", (os.path.realpath(top),))]
         base = url.text.rstrip("/")
         while waiting:
-            folder = waiting.pop()
+            folder, is_empty = waiting.pop(), True
             for path, below in _entries(folder, url):
-                name = f"{base}/{below}"
+                name, is_empty = f"{base}/{below}", False
                 with _explained(Url.parse(name)):
                     there = _told(name, path.stat())
                 if not there.is_directory:
                     yield there
                 elif (real := os.path.realpath(path)) not in folder.reals:
                     waiting.append(_Folder(path, below, (*folder.reals, real)))
+            if is_empty:
+                yield RemoteFile(f"{base}/{folder.below}", is_directory=True)
+
+    def make_folder(self, url: Url) -> None:
+        """Make a directory and those above it; one that is there is fine."""
+        with _explained(url):
+            _path(url).mkdir(parents=True, exist_ok=True)
 
     def remove(self, url: Url) -> None:
         """Refuse: what is on this machine is removed by its plain path."""

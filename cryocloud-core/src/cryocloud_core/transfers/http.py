@@ -6,20 +6,30 @@ that a server without ranges is answered from the start; nothing is put, listed 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
 
-from cryocloud_core.errors import RemoteFileChanged, TransferError
-from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFile, Transfer, TransferConfig
+from cryocloud_core.errors import CryoCloudError, RemoteFileChanged, TransferError
+from cryocloud_core.sdk.transfer import (
+    SMALL_BYTES,
+    Abilities,
+    Incoming,
+    Outgoing,
+    RemoteFile,
+    SmallFile,
+    Transfer,
+    TransferConfig,
+)
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers import http_answers as answers
 from cryocloud_core.transfers.http_asking import Answer, Asking, explained
 from cryocloud_core.transfers.http_settings import SETTINGS
 from cryocloud_core.transfers.http_url import name_of
 from cryocloud_core.transfers.loop import BackgroundLoop, Stream
+from cryocloud_core.transfers.side_by_side import side_by_side
 
 T = TypeVar("T")
 RAISED = (aiohttp.ClientError, OSError, CancelledError)
@@ -32,7 +42,7 @@ NO_HEAD = (400, 403, 405, 501)
 class HttpTransfer(Transfer):
     """Reads files over HTTP."""
 
-    abilities: ClassVar[Abilities] = Abilities(ranges=True, streams=4)
+    abilities: ClassVar[Abilities] = Abilities(ranges=True, streams=4, side_by_side=8)
     settings: ClassVar[frozenset[str]] = SETTINGS
 
     def __init__(self, config: TransferConfig) -> None:
@@ -54,6 +64,10 @@ class HttpTransfer(Transfer):
         incoming = self._run(url, self._read(url, start, stop, validator))
         incoming.chunks = self._told(url, incoming.chunks)
         return incoming
+
+    def read_small(self, urls: Sequence[Url], streams: int) -> Generator[SmallFile | None]:
+        """Yield small files whole; a server that offers no checksum is asked again after the last byte of each."""
+        return side_by_side(self._loop, urls, streams, self._small, (CryoCloudError, *RAISED))
 
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Refuse: there is no one way to put a file on a web server."""
@@ -100,6 +114,19 @@ class HttpTransfer(Transfer):
         answer.close()
         found = _remote(answer, url)
         return told if told is not None and told.size_bytes == found.size_bytes else found
+
+    async def _small(self, url: Url) -> SmallFile | None:
+        answer = await self._asking.ask("GET", url, {}, (200,))
+        try:
+            remote = _remote(answer, url)
+            if remote.size_bytes is None or remote.size_bytes > SMALL_BYTES:
+                return None
+            content = b"".join([piece async for piece in _pieces(answer, url, remote.size_bytes)])
+        finally:
+            answer.close()
+        if remote.validator is not None and remote.checksum is None:
+            _same(await self._stat(url), remote.validator)
+        return SmallFile(remote, content)
 
     async def _read(self, url: Url, start: int, stop: int | None, validator: str | None) -> Incoming:
         headers = _range_headers(start, stop, validator)

@@ -33,6 +33,8 @@ REPEAT: Final = (408, 425, 429, 500, 502, 503, 504)
 #: what an error page may say about itself
 _PAGE_BYTES = 4096
 _PAGE_S = 5.0
+#: servers whose settings are kept
+_SERVERS = 1000
 #: characters of what is told of an answer that is none
 _SAID = 400
 
@@ -65,6 +67,7 @@ class Asking:
 
     config: TransferConfig
     _session: aiohttp.ClientSession | None = None
+    _settings: dict[tuple[str, bool], HttpSettings] = field(factory=dict)
     _tls: dict[str, ssl.SSLContext | bool] = field(factory=dict)
 
     async def ask(self, method: str, url: Url, headers: Mapping[str, str], accepted: tuple[int, ...]) -> Answer:
@@ -98,7 +101,7 @@ class Asking:
     async def _send(self, method: str, url: Url, headers: Mapping[str, str], *, is_named: bool) -> Answer:
         if not is_named:
             refuse_unknown(self.config, url, "HTTP", SETTINGS)
-        settings = HttpSettings.of(self.config, url, is_named=is_named)
+        settings = self._of(url, is_named=is_named)
         if self._session is None:
             self._session = _session()
         if (settings.ca or "") not in self._tls:
@@ -113,6 +116,15 @@ class Asking:
             timeout=aiohttp.ClientTimeout(None, sock_connect=settings.connect_timeout_s, sock_read=settings.timeout_s),
         )
         return Answer(response, url)
+
+    def _of(self, url: Url, *, is_named: bool) -> HttpSettings:
+        """Return what is configured for a server, read once: a list may hold thousands of its files."""
+        key = (url.endpoint, is_named)
+        if key not in self._settings:
+            if len(self._settings) >= _SERVERS:
+                self._settings.clear()
+            self._settings[key] = HttpSettings.of(self.config, url, is_named=is_named)
+        return self._settings[key]
 
     def _check_downgrade(self, before: Url, after: Url, url: Url) -> None:
         is_downgrade = (before.scheme, after.scheme) == ("https", "http")

@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import ClassVar
 
 from cryocloud_core.errors import TransferError
-from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFile, Transfer, TransferConfig
+from cryocloud_core.sdk.transfer import (
+    Abilities,
+    Incoming,
+    Outgoing,
+    RemoteFile,
+    SmallFile,
+    Transfer,
+    TransferConfig,
+)
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.loop import BackgroundLoop
 from cryocloud_core.transfers.s3_access import SETTINGS, Access, Place
@@ -24,7 +32,7 @@ class S3Transfer(Transfer):
     """Reads, puts, removes and lists objects; removes empty buckets."""
 
     abilities: ClassVar[Abilities] = Abilities(
-        ranges=True, put=True, remove=True, listing=True, streams=4, snapshots=True
+        ranges=True, put=True, remove=True, listing=True, streams=4, folders=True, side_by_side=8, snapshots=True
     )
     settings: ClassVar[frozenset[str]] = SETTINGS
 
@@ -44,12 +52,20 @@ class S3Transfer(Transfer):
         """Open the bytes from `start` up to, not including, `stop`; chunks may be empty while nothing comes."""
         return self._server(url).read(Place.of(url), start, stop, validator)
 
+    def read_small(self, urls: Sequence[Url], streams: int) -> Generator[SmallFile | None]:
+        """Yield small objects whole."""
+        return self._server(urls[0]).read_small([Place.of(url) for url in urls], streams)
+
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Write a file, whole or not at all, with its SHA-256 in the metadata; its bucket is made if missing."""
         place = Place.of(url)
         if place.is_prefix:
             raise TransferError("names no object", subject=str(url), remedy=f"write s3://{url.server}/bucket/key")
         self._server(url).put(place, outgoing)
+
+    def make_folder(self, url: Url) -> None:
+        """Write an empty object whose key ends in `/`, by which consoles and other programs know a directory."""
+        self._server(url).make_folder(Place.of(Url.parse(f"{url.text.rstrip('/')}/")))
 
     def remove(self, url: Url) -> None:
         """Remove an object; without a key the bucket, which must be empty."""

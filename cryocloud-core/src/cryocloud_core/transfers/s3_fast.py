@@ -23,11 +23,11 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from cryocloud_core.errors import RemoteFileMissing, TransferError
-from cryocloud_core.sdk.transfer import Incoming, Outgoing, RemoteFile
+from cryocloud_core.sdk.transfer import SMALL_BYTES, Incoming, Outgoing, RemoteFile, SmallFile
 from cryocloud_core.transfers.s3_access import Access, Place
 from cryocloud_core.transfers.s3_client import Credentials
 from cryocloud_core.transfers.s3_errors import MEANINGS
-from cryocloud_core.transfers.s3_reading import PIECE_BYTES, PIECE_S, SHA256, own_checksum
+from cryocloud_core.transfers.s3_reading import PIECE_BYTES, PIECE_S, SHA256, labelled, own_checksum
 
 #: what obstore raises: also OSErrors for what is missing, ValueErrors for what it cannot read
 RAISED = (BaseError, OSError, ValueError)
@@ -70,6 +70,20 @@ class FastPlane:
             raise ValueError("no ETag, or not the one of If-Match")
         pieces = _Pieces(self.access, place, iter(result.stream(min_chunk_size=_LEAST_BYTES)))
         return Incoming(remote, pieces, result.range[0], pieces.close)
+
+    async def small(self, place: Place) -> SmallFile | None:
+        """Return a small object whole, None if it is missing, larger or without checksum. Raises TransferError."""
+        try:
+            result = await obstore.get_async(self._store(place.bucket), place.key)
+            remote = labelled(_remote(place, result), etag_is_md5=self.access.etag_is_md5)
+            if remote.checksum is None or (remote.size_bytes or 0) > SMALL_BYTES:
+                return None
+            content = bytes(await result.bytes_async())
+        except FileNotFoundError:
+            return None
+        except RAISED as error:
+            raise _broken(self.access, place) from error
+        return SmallFile(remote, content) if len(content) == remote.size_bytes else None
 
     def put(self, place: Place, outgoing: Outgoing) -> None:
         """Send a file in one request, which is signed with the SHA-256 of what it carries. Raises RAISED."""
@@ -122,6 +136,11 @@ def _remote(place: Place, result: obstore.GetResult) -> RemoteFile:
     return RemoteFile(str(place.url), meta["size"], meta["e_tag"], own_checksum(dict(result.attributes)))
 
 
+def _broken(access: Access, place: Place) -> TransferError:
+    told = f"the connection to {access.endpoint} broke off"
+    return TransferError(told, subject=str(place.url), repeat=True)
+
+
 class _Pieces:
     """The bytes of an answer, in pieces that are neither too small nor too late; taken by one thread."""
 
@@ -155,8 +174,7 @@ class _Pieces:
         try:
             part = next(stream, b"")
         except RAISED as error:
-            told = f"the connection to {self._access.endpoint} broke off"
-            raise TransferError(told, subject=str(self._place.url), repeat=True) from error
+            raise _broken(self._access, self._place) from error
         if not part:
             self._stream = None
         return part

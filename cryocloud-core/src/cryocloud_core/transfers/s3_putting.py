@@ -27,7 +27,7 @@ def put(client: S3Client, place: Place, outgoing: Outgoing, room: threading.Boun
         try:
             _send(sending, room)
         except RemoteFileMissing:
-            _make_bucket(client, place)
+            make_bucket(client, place)
             sending.again()
             try:
                 _send(sending, room)
@@ -48,7 +48,8 @@ def _send(sending: Sending, room: threading.BoundedSemaphore) -> None:
     sending.answer(sending.send("put_object", data, Metadata=sending.metadata)[0])
 
 
-def _make_bucket(client: S3Client, place: Place) -> None:
+def make_bucket(client: S3Client, place: Place) -> None:
+    """Make a bucket; one of ours that is there is fine. Raises TransferError."""
     region = client.access.region
     is_elsewhere = region not in (None, "us-east-1")
     more = {"CreateBucketConfiguration": {"LocationConstraint": region}} if is_elsewhere else {}

@@ -16,7 +16,7 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing, TransferError
-from cryocloud_core.sdk.transfer import RemoteFile
+from cryocloud_core.sdk.transfer import SMALL_BYTES, RemoteFile, SmallFile
 from cryocloud_core.transfers.s3_access import Place
 from cryocloud_core.transfers.s3_client import S3Client
 from cryocloud_core.transfers.s3_errors import RAISED, code_of
@@ -55,6 +55,13 @@ def checksum_of(answer: Mapping[str, Any], *, etag_is_md5: bool = True) -> str |
 def own_checksum(metadata: Mapping[str, Any]) -> str | None:
     """Return the checksum that we put into an object's metadata, None where there is none."""
     return _labelled("sha256", str(metadata.get(SHA256, "")).lower())
+
+
+def labelled(remote: RemoteFile, *, etag_is_md5: bool) -> RemoteFile:
+    """Return what is told of an object with its ETag as checksum, where that can be one and there is no other."""
+    if remote.checksum is not None or not etag_is_md5:
+        return remote
+    return evolve(remote, checksum=_labelled("md5", (remote.validator or "").strip('"')))
 
 
 def _labelled(algorithm: str, digest: str) -> str | None:
@@ -114,6 +121,19 @@ async def opened(
         answer["Body"].close()
         raise
     return Answer(remote, at, _pieces(client, place, answer["Body"]), answer["Body"].close)
+
+
+async def small(client: S3Client, place: Place) -> SmallFile | None:
+    """Return a small object whole, None for a larger one. Raises RemoteFileMissing, TransferError."""
+    answer = await opened(client, place)
+    try:
+        size = answer.remote.size_bytes
+        if size is None or size > SMALL_BYTES:
+            return None
+        content = b"".join([piece async for piece in answer.pieces])
+    finally:
+        answer.close()
+    return SmallFile(answer.remote, content) if len(content) == size else None
 
 
 def _placed(client: S3Client, place: Place, answer: Mapping[str, Any], validator: str | None) -> tuple[RemoteFile, int]:

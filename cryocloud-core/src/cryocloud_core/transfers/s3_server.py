@@ -10,19 +10,24 @@ import hashlib
 import importlib.util
 import itertools
 import logging
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import CancelledError
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import define, evolve, field
 
-from cryocloud_core.sdk.transfer import Incoming, Outgoing, RemoteFile
+from cryocloud_core.errors import CryoCloudError
+from cryocloud_core.sdk.transfer import Incoming, Outgoing, RemoteFile, SmallFile
+from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers import s3_putting, s3_reading
 from cryocloud_core.transfers.loop import BackgroundLoop, Stream
 from cryocloud_core.transfers.s3_access import Place
 from cryocloud_core.transfers.s3_client import S3Client
-from cryocloud_core.transfers.s3_errors import Asked
+from cryocloud_core.transfers.s3_errors import RAISED, Asked
+from cryocloud_core.transfers.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from cryocloud_core.transfers.s3_fast import FastPlane
@@ -67,6 +72,16 @@ class S3Server:
             lambda: self.loop.run(self._read(place, start, stop, validator)),
         )
 
+    def read_small(self, places: Sequence[Place], streams: int) -> Generator[SmallFile | None]:
+        """Yield small objects whole, through the fast plane those that it can name and prove, else the plain one."""
+        planes = {place.url: (place, self._fast_for(place)) for place in places}
+
+        async def read(url: Url) -> SmallFile | None:
+            place, fast = planes[url]
+            return await (s3_reading.small(self.client, place) if fast is None else fast.small(place))
+
+        return side_by_side(self.loop, list(planes), streams, read, (CryoCloudError, *RAISED))
+
     def put(self, place: Place, outgoing: Outgoing) -> None:
         """Send a file into a bucket, which is made if it is missing. Raises TransferError and what `moved` raises."""
         if outgoing.size_bytes > SMALL_BYTES or self._fast_for(place) is None:
@@ -79,6 +94,14 @@ class S3Server:
             lambda fast: fast.put(place, outgoing),
             lambda: s3_putting.put(self.client, place, said, self.room),
         )
+
+    def make_folder(self, place: Place) -> None:
+        """Write the object that stands for a directory; for a bucket make that. Raises TransferError."""
+        nothing = Outgoing(Path(os.devnull), 0, hashlib.sha256().hexdigest())
+        if place.key:
+            s3_putting.put(self.client, place, nothing, self.room)
+        else:
+            s3_putting.make_bucket(self.client, place)
 
     def listing(self, place: Place) -> Iterator[RemoteFile]:
         """Yield every object below a prefix, in the order of their keys. Raises RemoteFileMissing, TransferError."""

@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from cryocloud_core.errors import RemoteFileChanged, TransferError
-from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFile, Transfer, TransferConfig
+from cryocloud_core.errors import CryoCloudError, RemoteFileChanged, TransferError
+from cryocloud_core.sdk.transfer import (
+    Abilities,
+    Incoming,
+    Outgoing,
+    RemoteFile,
+    SmallFile,
+    Transfer,
+    TransferConfig,
+)
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers import ssh_reading as reading
 from cryocloud_core.transfers.loop import BackgroundLoop, Stream
+from cryocloud_core.transfers.side_by_side import side_by_side
 from cryocloud_core.transfers.ssh_connections import Connection, Connections
 from cryocloud_core.transfers.ssh_errors import RAISED, explained
-from cryocloud_core.transfers.ssh_putting import Draft, Putting, remove_draft, undo
+from cryocloud_core.transfers.ssh_putting import Draft, Putting, make_folder, remove_draft, undo
 from cryocloud_core.transfers.ssh_settings import SETTINGS, SshSettings
 from cryocloud_core.transfers.unfinished import Note, Unfinished, of_the_dead
 
@@ -37,7 +46,9 @@ NOTED_BYTES = 8 << 20
 class SshTransfer(Transfer):
     """Reads, lists and puts files over SFTP."""
 
-    abilities: ClassVar[Abilities] = Abilities(ranges=True, put=True, listing=True, snapshots=True)
+    abilities: ClassVar[Abilities] = Abilities(
+        ranges=True, put=True, listing=True, folders=True, side_by_side=8, snapshots=True
+    )
     settings: ClassVar[frozenset[str]] = SETTINGS
 
     def __init__(self, config: TransferConfig) -> None:
@@ -65,6 +76,14 @@ class SshTransfer(Transfer):
         remote, stream = self._run(url, begin)
         return Incoming(remote, self._told(url, stream), start, stream.close)
 
+    def read_small(self, urls: Sequence[Url], streams: int) -> Generator[SmallFile | None]:
+        """Yield small files whole, over the one connection."""
+
+        async def small(url: Url) -> SmallFile | None:
+            return await reading.small(await self._connect(url), url)
+
+        return side_by_side(self._loop, urls, streams, small, (CryoCloudError, *RAISED))
+
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Write a file to `url` whole, durable and compared with what was sent, over what is there."""
         if outgoing.notes is not None:
@@ -88,7 +107,7 @@ class SshTransfer(Transfer):
                 note.close(is_over=is_over)
 
     def listing(self, url: Url) -> Iterator[RemoteFile]:
-        """Yield every file below a directory, at any depth; links are followed unless they lead back up."""
+        """Yield every file and every empty directory, at any depth; links are followed unless they lead back up."""
 
         async def begin(connection: Connection) -> Stream[list[RemoteFile]]:
             return Stream(self._loop, reading.files_below(connection, url), [], AHEAD_FILES)
@@ -99,6 +118,10 @@ class SshTransfer(Transfer):
                 yield from batch
         finally:
             stream.close()
+
+    def make_folder(self, url: Url) -> None:
+        """Make a directory and those above it; one that is there is fine."""
+        self._run(url, lambda connection: make_folder(connection, url, reading.path_of(url).rstrip(b"/") or b"/"))
 
     def remove(self, url: Url) -> None:
         """Refuse: only the machine that has a file removes it."""

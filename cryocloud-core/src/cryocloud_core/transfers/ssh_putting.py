@@ -55,7 +55,7 @@ class Draft:
         try:
             file = await connection.answer(connection.sftp.open(path, "wb", block_size=AS_IT_IS))
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
-            await _make_folder(connection, url, folder)
+            await make_folder(connection, url, folder)
             file = await connection.answer(connection.sftp.open(path, "wb", block_size=AS_IT_IS))
         return cls(connection, url, path, file, outgoing)
 
@@ -185,7 +185,7 @@ def _blocks(outgoing: Outgoing, url: Url) -> Iterator[bytes]:
         raise TransferError(told, subject=str(url))
 
 
-async def _make_folder(connection: Connection, url: Url, folder: bytes) -> None:
+async def make_folder(connection: Connection, url: Url, folder: bytes) -> None:
     """Make a directory and its parents. Raises TransferError, whatever else asyncssh raises."""
     try:
         await connection.answer(connection.sftp.makedirs(folder, exist_ok=True))

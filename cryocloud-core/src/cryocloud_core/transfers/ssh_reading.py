@@ -17,7 +17,7 @@ from asyncssh.constants import FILEXFER_TYPE_DIRECTORY, FILEXFER_TYPE_REGULAR, F
 from attrs import frozen
 
 from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing, TransferError
-from cryocloud_core.sdk.transfer import RemoteFile
+from cryocloud_core.sdk.transfer import SMALL_BYTES, RemoteFile, SmallFile
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.ssh_connections import Connection
 
@@ -126,6 +126,18 @@ class Opened:
             raise RemoteFileChanged("was written to while it was read", subject=self.remote.url)
 
 
+async def small(connection: Connection, url: Url) -> SmallFile | None:
+    """Return a small file whole, None for a larger one. Raises RemoteFileChanged, and what asyncssh raises."""
+    opened = await Opened.of(connection, url)
+    try:
+        size = opened.remote.size_bytes or 0
+        if size > SMALL_BYTES:
+            return None
+        return SmallFile(opened.remote, b"".join([piece async for piece in opened.pieces(0, size)]))
+    finally:
+        opened.close()
+
+
 @frozen
 class _Folder:
     """A directory of a tree: its name below the top, and the real paths of itself and those above it."""
@@ -135,7 +147,7 @@ class _Folder:
 
 
 async def files_below(connection: Connection, url: Url) -> AsyncGenerator[list[RemoteFile], None]:
-    """Yield the files below a directory by the batch, at any depth, links followed unless they lead back up.
+    """Yield files and empty directories below one by the batch, at any depth, links followed unless they lead back up.
 
     Raises RemoteFileMissing also for a link to nothing, TransferError for what is neither file nor directory.
     """
@@ -143,10 +155,13 @@ async def files_below(connection: Connection, url: Url) -> AsyncGenerator[list[R
         raise TransferError("is no directory", subject=str(url))
     waiting = [_Folder(b"", (await connection.answer(connection.sftp.realpath(path_of(url))),))]
     while waiting:
-        files, deeper = await _look_into(connection, url, waiting.pop())
+        folder = waiting.pop()
+        files, deeper = await _look_into(connection, url, folder)
         waiting += deeper
         if files:
             yield files
+        elif not deeper:
+            yield [RemoteFile(f"{url.text.rstrip('/')}/{os.fsdecode(folder.name)}", is_directory=True)]
 
 
 async def _look_into(connection: Connection, top: Url, folder: _Folder) -> tuple[list[RemoteFile], list[_Folder]]:

@@ -1,0 +1,130 @@
+"""Those of several files that are small and not here yet, brought by the batch.
+
+Laws: a place is ours alone from before its file is asked for until it has book and name, as when one file is fetched;
+nobody is waited for: what somebody else fetches now, what lies there already and what fails is left to whoever fetches
+one file and tells why; a batch becomes durable together, contents before names.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from attrs import define, field, frozen
+
+from cryocloud_core.errors import StagingError
+from cryocloud_core.files.archives import private_name
+from cryocloud_core.files.bookkeeping import Books, settled
+from cryocloud_core.files.cache import Cache, Copy
+from cryocloud_core.files.locks import FileLock
+from cryocloud_core.files.moving import Progress
+from cryocloud_core.files.small_reading import SmallReading, batches
+from cryocloud_core.files.terms import Terms
+from cryocloud_core.sdk.transfer import RemoteFile, SmallFile
+from cryocloud_core.sdk.url import Url
+
+logger = logging.getLogger(__name__)
+
+
+@frozen
+class _Saved:
+    """A file that is here, under a private name, and where it belongs."""
+
+    lies: Path
+    place: Path
+    remote: RemoteFile
+
+
+@define(eq=False)
+class SmallDownload:
+    """Brings files of one server to places that nothing lies at."""
+
+    terms: Terms
+    books: Books
+    cache: Cache
+    reading: SmallReading
+    progress: Progress
+    _root: Path = field(init=False)
+    #: directories in which something is new
+    _made: set[Path] = field(factory=set)
+    _visited: set[Path] = field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self._root = settled(self.books.root)
+
+    def run(self, wanted: Mapping[Url, Path]) -> set[Url]:
+        """Return which of the files came to their settled places. They are in use as copies are."""
+        done: set[Url] = set()
+        try:
+            for batch in batches(wanted):
+                with ExitStack() as locks:
+                    free = {url: place for url, place in batch.items() if self._is_free(place, locks)}
+                    brought = self._bring(free)
+                done |= brought
+                if free and not brought:
+                    break
+        except StagingError as error:
+            logger.debug("small files are brought one by one: %s", error)
+        return done
+
+    def _is_free(self, place: Path, locks: ExitStack) -> bool:
+        """Return True when the place is ours alone, until the locks are left, and nothing is there nor in the books."""
+        lock = FileLock(self.books.lock(place))
+        if not lock.take_now():
+            return False
+        if os.path.lexists(place) or self.cache.find(place) is not None:
+            lock.release()
+            return False
+        locks.callback(lock.release)
+        return True
+
+    def _bring(self, free: Mapping[Url, Path]) -> set[Url]:
+        saved: dict[Url, _Saved] = {}
+
+        def take(url: Url, file: SmallFile) -> None:
+            place = free[url]
+            self._make_folder(place.parent)
+            lies = self._folder_for(place) / private_name()
+            saved[url] = _Saved(lies, place, file.remote)
+            self.terms.disk.save(lies, file.content)
+            self.progress.moved(len(file.content))
+
+        try:
+            if free:
+                self.reading.read({url: RemoteFile(str(url)) for url in free}, take)
+            if saved:
+                self._name(saved)
+        finally:
+            for each in saved.values():
+                self.terms.disk.unlink(each.lies)
+        return set(saved)
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder not in self._made:
+            missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
+            self.terms.disk.make_folder(folder)
+            self._made.update((folder, *(each.parent for each in missing)))
+
+    def _folder_for(self, place: Path) -> Path:
+        """Return where a file lies until it gets its name, noted as a folder in which one may be left."""
+        is_ours = self._root in place.parents
+        folder = self.books.folder("coming") if is_ours else place.parent
+        if folder not in self._visited:
+            self.books.visit(folder)
+            self._visited.add(folder)
+        return folder
+
+    def _name(self, saved: Mapping[Url, _Saved]) -> None:
+        disk = self.terms.disk
+        disk.settle_all([each.lies for each in saved.values()])
+        for url, each in saved.items():
+            self.cache.keep(Copy.of(str(url), each.place, each.remote, each.lies))
+            disk.rename(each.lies, each.place, durable=False)
+        disk.settle_all(list(self._made))
+        self._made.clear()
+        for each in saved.values():
+            self.cache.use(each.place)
+            self.progress.file_done()

@@ -1,0 +1,94 @@
+"""Small files of one server by the batch: read whole, side by side, and proven in memory before anybody sees them.
+
+Laws: what is handed on is one whole version of its file, as far as the other side lets us tell; what cannot be proven,
+or fails, is left to the way that brings one file alone and tells why it could not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from itertools import islice
+from typing import TypeVar
+
+from attrs import define, evolve
+
+from cryocloud_core.errors import TransferError
+from cryocloud_core.files.data import HEAD_BYTES, refuse_error, refuse_page
+from cryocloud_core.files.errands import Errand, Watch
+from cryocloud_core.files.following import algorithm_of
+from cryocloud_core.files.hosts import HostSlots
+from cryocloud_core.files.part import differs
+from cryocloud_core.files.terms import Terms
+from cryocloud_core.sdk.transfer import SMALL_BYTES, RemoteFile, SmallFile, Transfer
+from cryocloud_core.sdk.url import Url
+
+logger = logging.getLogger(__name__)
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+
+#: files for which the slots of a server are kept before others are let in
+BATCH_FILES = 128
+
+
+@define(eq=False)
+class SmallReading:
+    """Reads small files of one server."""
+
+    terms: Terms
+    transfer: Transfer
+    slots: HostSlots
+
+    def is_worth_trying(self, remote: RemoteFile) -> bool:
+        """Return True for a file that is small, or may be."""
+        return self.transfer.abilities.side_by_side > 1 and (remote.size_bytes or 0) <= SMALL_BYTES
+
+    def read(self, wanted: Mapping[Url, RemoteFile], take: Callable[[Url, SmallFile], None]) -> None:
+        """Hand each file that could be read and proven to `take`, one at a time, from a thread of its own.
+
+        `wanted` has what is known of each. Raises what `check` and `take` raise.
+        """
+        urls = {str(url): url for url in wanted}
+
+        def work(errand: Errand[None], streams: int) -> None:
+            with closing(self.transfer.read_small(list(wanted), streams)) as found:
+                for small in found:
+                    self.terms.check()
+                    url = None if small is None else urls.get(small.remote.url)
+                    if small is not None and url is not None and _is_proven(url, small, wanted[url]):
+                        with errand.moving():
+                            take(url, small)
+
+        first = next(iter(wanted))
+        with self.slots.held(), self.slots.more(self.transfer.abilities.side_by_side - 1) as further:
+            try:
+                Watch(self.terms, first.shown, self.terms.until()).call(lambda errand: work(errand, further + 1))
+            except TransferError as error:
+                logger.debug("the rest of %d small files is brought one by one: %s", len(wanted), error)
+
+
+def batches(items: Mapping[KeyT, ValueT]) -> Iterator[dict[KeyT, ValueT]]:
+    """Yield the items by the batch, in their order."""
+    waiting = iter(items.items())
+    while batch := dict(islice(waiting, BATCH_FILES)):
+        yield batch
+
+
+def _is_proven(url: Url, small: SmallFile, known: RemoteFile) -> bool:
+    """Return True for a file that is whole, is the version that is known, and is no error in a file's clothes."""
+    remote, content = evolve(small.remote, url=known.url), small.content
+    if remote.is_directory or remote.size_bytes != len(content) or differs(known, remote):
+        return False
+    algorithm = algorithm_of(remote.checksum)
+    if algorithm is not None:
+        digest = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
+        return f"{algorithm}:{digest}" == (remote.checksum or "").lower()
+    try:
+        refuse_page(url, remote)
+        refuse_error(url, remote, content[:HEAD_BYTES])
+    except TransferError:
+        return False
+    return True

@@ -1,0 +1,73 @@
+"""Small files read whole on a transfer's loop, several at a time, for the one thread that takes them.
+
+Laws: no more are read at a time than were allowed, and no more wait to be taken than `AHEAD`; the first failure that is
+not about one file alone ends it; nothing goes on once it is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
+from itertools import islice
+
+from cryocloud_core.errors import RemoteFileChanged, TransferError
+from cryocloud_core.sdk.transfer import SmallFile
+from cryocloud_core.sdk.url import Url
+from cryocloud_core.transfers.loop import BackgroundLoop, Stream
+
+logger = logging.getLogger(__name__)
+
+#: reads one file, on the loop; None for one that is left out
+Reading = Callable[[Url], Coroutine[None, None, SmallFile | None]]
+#: files that may wait for a slow taker
+AHEAD = 4
+
+
+def side_by_side(
+    loop: BackgroundLoop, urls: Sequence[Url], streams: int, read: Reading, failures: tuple[type[BaseException], ...]
+) -> Generator[SmallFile | None]:
+    """Yield what `read` returns of each URL as it comes, None when nothing came for a moment.
+
+    `failures` are what `read` raises when the server cannot be asked, errors of ours among them.
+    """
+
+    async def begin() -> Stream[tuple[SmallFile, ...]]:
+        return Stream(loop, _as_they_come(urls, streams, read), (), AHEAD)
+
+    stream = loop.run(begin())
+    try:
+        for files in stream:
+            yield from files or (None,)
+    except failures as error:
+        logger.debug("the rest of %d small files is asked for one by one: %s", len(urls), error)
+    finally:
+        stream.close()
+
+
+async def _as_they_come(
+    urls: Sequence[Url], streams: int, read: Reading
+) -> AsyncGenerator[tuple[SmallFile, ...], None]:
+    waiting = iter(urls)
+    under_way = {asyncio.create_task(_one(url, read)) for url in islice(waiting, streams)}
+    try:
+        while under_way:
+            done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+            files = [task.result() for task in done]
+            under_way |= {asyncio.create_task(_one(url, read)) for url in islice(waiting, len(done))}
+            found = tuple(file for file in files if file is not None)
+            if found:
+                yield found
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+async def _one(url: Url, read: Reading) -> SmallFile | None:
+    try:
+        return await read(url)
+    except TransferError as error:
+        if error.repeat and not isinstance(error, RemoteFileChanged):
+            raise
+        return None
