@@ -132,6 +132,21 @@ def test_notes_go_with_what_they_tell_of(
     assert names(books, "folders") == {key_of(each) for each in (tmp_path / "data", tmp_path / "data" / "d")}
 
 
+def test_what_was_brought_for_good_is_known_while_it_is_there(
+    servers: Path, machine: Callable[..., FileService], tidy: Callable[[float], None], books: Books, tmp_path: Path
+) -> None:
+    """So that it is not brought again."""
+    put(servers, "store/in/a", "content")
+    url, target = Url.parse("s3://store/in/a"), tmp_path / "mine"
+    machine().remote.take(url, target)
+    tidy(OLD_S + 1)
+    assert machine().remote.is_taken(url, target)
+
+    target.unlink()
+    tidy(OLD_S + 3 * TIDY_EVERY_S)
+    assert not names(books, "taken")
+
+
 def test_what_dead_processes_left_in_the_books_goes(tidy: Callable[[float], None], books: Books) -> None:
     """Notes without a name yet, of uploads that were never begun, and of what was made of a copy that is unknown."""
     left = [

@@ -41,12 +41,9 @@ class Books:
         """Return a directory of the books, made and made sure of. Raises StagingError."""
         folder = self._known.get(name)
         if folder is None or not os.path.isdir(folder):  # noqa: PTH112 - asked for every file of a long list
-            folder = self.root / name
+            folder = self._made_root() / name
             with told(folder):
-                self.tempdir.mkdir(parents=True, exist_ok=True)
-                self.root.mkdir(mode=0o700, exist_ok=True)
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._judge_root()
             self._known[name] = folder
         return folder
 
@@ -81,15 +78,21 @@ class Books:
             with told(note):
                 note.write_bytes(os.fsencode(folder))
 
-    def _judge_root(self) -> None:
-        """Refuse a directory that somebody else could write to. Raises StagingError."""
-        found = self.root.stat(follow_symlinks=False)
+    def _made_root(self) -> Path:
+        """Return the root, made; one that somebody else could write to is refused. Raises StagingError."""
+        with told(self.tempdir):
+            self.tempdir.mkdir(parents=True, exist_ok=True)
+        root = _made(self.root)
+        if root != self.root:  # another user was faster
+            root = _made(self.root)
+        found = root.stat(follow_symlinks=False)
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             raise StagingError(
-                "is not a directory of our own user", subject=str(self.root), remedy="set CryoCloud.Worker.tempdir"
+                "is not a directory of our own user", subject=str(root), remedy="set CryoCloud.Worker.tempdir"
             )
         if found.st_mode & 0o022:
-            self.root.chmod(0o700)
+            root.chmod(0o700)
+        return root
 
 
 def settled(target: Path) -> Path:
@@ -115,6 +118,12 @@ def tree_of(url: Url, target: Path) -> Path:
 def key_of(target: Path) -> str:
     """Return the name under which a target stands in the books."""
     return _hash(str(target))
+
+
+def _made(folder: Path) -> Path:
+    with told(folder):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _pair(url: Url, target: Path) -> str:

@@ -59,7 +59,7 @@ class Landing:
         if remote is not None and (remote.validator or remote.checksum):
             said = f"{remote.size_bytes}\0{remote.validator}\0{remote.checksum}"
             version = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
-        return self.tempdir / "cc" / "unpacked" / key_of(Path(url.text)) / version[:16] / name_of(url)
+        return self._books.root / "unpacked" / key_of(Path(url.text)) / version[:16] / name_of(url)
 
     def is_copy(self, path: Path) -> bool:
         """Return True for a copy that we fetched, what was made of one, and a directory that was made for such."""

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 
 from cryocloud_core.files.archives import PRIVATE_PREFIX
+from cryocloud_core.files.own_folder import own_folder
 from cryocloud_core.sdk.url import Url
 
 #: bytes of one name on the file systems in use, and of a whole path below our folder
@@ -34,7 +35,7 @@ def copy_place(url: Url, tempdir: Path) -> Path:
     parts = url.path[1:].split("/")
     if sum(len(os.fsencode(part)) + 1 for part in parts) > _PATH_LIMIT:
         return place_apart(url, tempdir)
-    return tempdir.joinpath("cc", url.scheme, _name(url.server), *map(_name, parts))
+    return own_folder(tempdir).joinpath(url.scheme, _name(url.server), *map(_name, parts))
 
 
 def place_apart(url: Url, tempdir: Path, number: int = 0) -> Path:
@@ -48,7 +49,7 @@ def place_apart(url: Url, tempdir: Path, number: int = 0) -> Path:
     # No bucket's folder begins so.
     folder = f"%{digest}" if scheme == "s3" else digest
     server = url.server if url.user is None else f"{url.user}@{url.server}"
-    return tempdir / "cc" / scheme / _name(server) / folder / name_of(url)
+    return own_folder(tempdir) / scheme / _name(server) / folder / name_of(url)
 
 
 def name_of(url: Url) -> str:

@@ -58,6 +58,7 @@ class Tidying:
             "places": lambda note: not any((self._books.folder(at) / f"{note.name}.json").exists() for at in _COPIES),
             "folders": _is_of_no_folder,
             "uploads": _was_never_written,
+            "taken": _is_of_nothing,
         }
 
     def _tidy_locks(self) -> None:
@@ -110,6 +111,11 @@ def _discard(*locks: FileLock) -> None:
 def _is_of_no_folder(note: Path) -> bool:
     folder = os.fsdecode(note.read_bytes())
     return bool(folder) and not os.path.lexists(folder)
+
+
+def _is_of_nothing(note: Path) -> bool:
+    copy = read_copy(note)
+    return copy is None or copy.is_gone
 
 
 def _was_never_written(note: Path) -> bool:

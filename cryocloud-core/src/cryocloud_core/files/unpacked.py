@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from cryocloud_core.errors import ArchiveError
 from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX, private_name, unpack_beside
 from cryocloud_core.files.durable import sync_file
 from cryocloud_core.files.members import Format, packing_of
+from cryocloud_core.files.own_folder import is_own_alone, own_folder
 from cryocloud_core.files.strangers import TICK_S, named
 from cryocloud_core.files.tree import UnpackLimits
 
@@ -94,7 +94,7 @@ def places(archive: Path, tempdir: Path) -> list[Path]:
     plain = plain_name(archive.name)
     digest = hashlib.sha256(os.fsencode(archive.parent)).hexdigest()[:16]
     names = dict.fromkeys((plain, f"{plain}.unpacked", f"{archive.name}.unpacked"))
-    folders = (archive.parent, tempdir / "cc" / "unpacked" / digest)
+    folders = (archive.parent, own_folder(tempdir) / "unpacked" / digest)
     return [folder / name for folder in folders for name in names]
 
 
@@ -102,7 +102,7 @@ def copy_of(archive: Path, tempdir: Path) -> Path | None:
     """Return the directory that holds our copy of an archive, None when there is none; the archive may be gone."""
     known = Stamp.of(archive) if archive.is_file() else None
     for place in places(archive, tempdir):
-        if place.parent != archive.parent and not _is_ours_alone(tempdir / "cc"):
+        if place.parent != archive.parent and not is_own_alone(own_folder(tempdir)):
             continue
         stamp = Stamp.read(place)
         if stamp is not None and (stamp == known if known else stamp.source == archive.name):
@@ -174,15 +174,6 @@ def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
             _refuse_strange(place, archive)
             return place
     raise _taken(first, archive)
-
-
-def _is_ours_alone(folder: Path) -> bool:
-    """Return True for a directory that nobody else can put a copy into."""
-    try:
-        found = folder.stat(follow_symlinks=False)
-    except OSError:
-        return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def _refuse_strange(place: Path, archive: Path) -> None:
