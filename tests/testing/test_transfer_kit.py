@@ -270,6 +270,23 @@ class NeedsSettings(Memory):
         self.token = config.values["token"]
 
 
+class PretendedFolders(Memory):
+    """Says that it made a directory."""
+
+    abilities = attrs.evolve(Memory.abilities, folders=True)
+
+    def make_folder(self, url: Url) -> None:
+        """Do nothing."""
+
+
+class HiddenFolders(PretendedFolders):
+    """Makes directories, and tells only files."""
+
+    def make_folder(self, url: Url) -> None:
+        """Make it."""
+        self.filesystem(url).makedirs(self.path_of(url).rstrip("/"), exist_ok=True)
+
+
 BROKEN: list[tuple[type[Transfer], str, type[BaseException]]] = [
     (WrongSize, "test_stat_tells_the_size", AssertionError),
     (WrongSize, "test_a_file_without_content_is_a_file", AssertionError),
@@ -296,6 +313,8 @@ BROKEN: list[tuple[type[Transfer], str, type[BaseException]]] = [
     (SharedDraft, "test_uploads_at_the_same_time_do_not_mix", AssertionError),
     (BlindRemove, "test_what_is_removed_is_gone", AssertionError),
     (DishonestAbilities, "test_what_it_cannot_do_is_refused", pytest.fail.Exception),
+    (PretendedFolders, "test_an_empty_directory_is_made", RemoteFileMissing),
+    (HiddenFolders, "test_an_empty_directory_is_made", AssertionError),
     (MixedUp, "test_it_is_used_from_several_threads", AssertionError),
     (ClosedForGood, "test_it_can_be_used_after_it_was_closed", TransferError),
     (NeedsSettings, "test_it_is_made_without_settings", KeyError),

@@ -129,6 +129,20 @@ class TransferConformance(ReadingConformance):
         with pytest.raises(RemoteFileMissing):
             transfer.remove(Url.parse(place.url("a")))
 
+    def test_an_empty_directory_is_made(self, transfer: Transfer, place: Place) -> None:
+        """With those above it, again without harm; a listing tells it as a directory, and no file more."""
+        if not transfer.abilities.folders:
+            pytest.skip("it has no directories that are empty")
+        place.seed("a", b"1")
+        for name in ("deep/void", "deep/void", "with #?% ü", "void/"):
+            transfer.make_folder(Url.parse(place.url(name)))
+        assert transfer.stat(Url.parse(f"{place.url('deep/void')}/")).is_directory
+        listed = list(transfer.listing(Url.parse(place.url(""))))
+        base = place.url("").rstrip("/")
+        folders = {each.url.removeprefix(base).strip("/") for each in listed if each.is_directory}
+        assert {"deep/void", "with #?% ü", "void"} <= folders, "a listing tells empty directories"
+        assert [each.url for each in listed if not each.is_directory] == [place.url("a")]
+
     def test_what_it_cannot_do_is_refused(self, transfer: Transfer, place: Place, tmp_path: Path) -> None:
         """Without the ability it is a TransferError about the URL, not worth repeating."""
         place.seed("a", b"1")
@@ -137,6 +151,7 @@ class TransferConformance(ReadingConformance):
             "put": lambda: transfer.put(outgoing(tmp_path, b"new"), url),
             "remove": lambda: transfer.remove(url),
             "listing": lambda: list(transfer.listing(url)),
+            "folders": lambda: transfer.make_folder(url),
         }
         for ability, ask in tries.items():
             if not getattr(transfer.abilities, ability):
