@@ -21,7 +21,10 @@ _NAME_LIMIT = 255
 
 
 class Entries(NamedTuple):
-    """The files of a tree by their names in it, in order, and the directories that have to be there besides."""
+    """The files of a tree by their names in it, in order, and the directories that have to be there besides.
+
+    An empty name is the tree itself.
+    """
 
     files: dict[str, RemoteFile]
     folders: list[str]
@@ -40,11 +43,12 @@ def entries_of(url: Url, listed: Iterable[RemoteFile], *, folds_case: bool = Fal
         if not path.startswith(base):
             raise _refused(url, path, "does not lie below it")
         name = path.removeprefix(base)
-        if not name or any(part.startswith(PRIVATE_PREFIX) for part in name.split("/")):
+        if any(part.startswith(PRIVATE_PREFIX) for part in name.split("/")):
             continue
         if remote.is_directory or (name.endswith("/") and not remote.size_bytes):
-            if name.strip("/"):
-                folders.append(_judged(url, name.rstrip("/")))
+            folders.append(_judged(url, name.rstrip("/")) if name.strip("/") else "")
+            continue
+        if not name:  # an object of which others are below
             continue
         if files.setdefault(_judged(url, name), remote) is not remote:
             raise _refused(url, name, "is there twice")

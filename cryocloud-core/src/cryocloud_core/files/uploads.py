@@ -7,6 +7,7 @@ a file that changes while it is sent is an error, before the other side gives it
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import stat
 from collections import deque
@@ -15,6 +16,7 @@ from pathlib import Path
 from attrs import define, evolve, frozen
 
 from cryocloud_core.errors import RemoteFileMissing, StagingError, TransferError
+from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.errands import Errand, Watch
 from cryocloud_core.files.hosts import HostSlots, Lease, Slots
 from cryocloud_core.files.moving import Progress
@@ -23,6 +25,8 @@ from cryocloud_core.files.terms import Terms
 from cryocloud_core.files.together import Together
 from cryocloud_core.sdk.transfer import Outgoing, RemoteFile, Transfer
 from cryocloud_core.sdk.url import Url
+
+logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 1024 * 1024
 
@@ -140,7 +144,7 @@ class Upload:
 
 @define(eq=False)
 class TreeUpload:
-    """Every file below a directory on its way to below `url`, many at a time."""
+    """A directory with all that is in it on its way to below `url`, many at a time."""
 
     terms: Terms
     transfer: Transfer
@@ -150,8 +154,30 @@ class TreeUpload:
     progress: Progress
     notes: Path | None = None
 
-    def run(self, names: list[str]) -> None:
-        """Send files by their names in the directory. Raises TransferError, StagingError."""
+    def run(self, names: list[str], folders: list[str]) -> None:
+        """Send files and empty directories by their names in the directory. Raises TransferError, StagingError."""
+        can_be_empty = self.transfer.abilities.folders
+        if not names and not can_be_empty:
+            raise StagingError("cannot be sent: there is no file in it", subject=str(self.path))
+        self._send(names)
+        if can_be_empty:
+            self._make(folders)
+        elif folders:
+            told = "%s: %d directories with nothing in them are not sent, %s:// has no such"
+            logger.warning(told, self.url.shown, len(folders), self.url.scheme)
+
+    def _make(self, folders: list[str]) -> None:
+        until = self.terms.until()
+        for name in folders:
+            url = Url.parse("/".join(filter(None, (self.url.text.rstrip("/"), name))))
+
+            def attempt(url: Url = url) -> None:
+                with self.slots.held():
+                    Watch(self.terms, str(url), until).call(lambda _: self.transfer.make_folder(url))
+
+            Persistence(self.terms, until).on(attempt)
+
+    def _send(self, names: list[str]) -> None:
         base = self.url.text.rstrip("/")
         waiting = deque(names)
         width = min(self.terms.settings.transfers_per_host, len(waiting))
@@ -174,9 +200,13 @@ class TreeUpload:
         together.each(work, range(width))
 
 
-def files_below(root: Path) -> list[str]:
-    """Return the files of a directory by relative name; links are followed. Raises StagingError for what is no file."""
+def tree_below(root: Path) -> tuple[list[str], list[str]]:
+    """Return the files of a directory by relative name, and the directories with nothing in them, an empty name for it.
+
+    Links are followed; what is unfinished is no content. Raises StagingError for what cannot be read.
+    """
     found: list[str] = []
+    empty: list[str] = []
     above: dict[str, frozenset[tuple[int, int]]] = {}
     for folder, folders, files in os.walk(root, followlinks=True, onerror=_raise):
         here = Path(folder)
@@ -185,11 +215,13 @@ def files_below(root: Path) -> list[str]:
         seen = above.get(folder, frozenset())
         if key in seen:
             raise StagingError("cannot be sent: a link in it leads to a directory above", subject=str(here))
+        folders[:] = [name for name in folders if not name.startswith(PRIVATE_PREFIX)]
         above.update({os.path.join(folder, name): seen | {key} for name in folders})  # noqa: PTH118 - os.walk's own keys
-        found += [str((here / name).relative_to(root)) for name in files if not name.startswith(".cc-")]
-    if not found:
-        raise StagingError("cannot be sent: there is no file in it", subject=str(root))
-    return sorted(found)
+        content = [name for name in files if not name.startswith(PRIVATE_PREFIX)]
+        found += [str((here / name).relative_to(root)) for name in content]
+        if not content and not folders:
+            empty.append("" if here == root else str(here.relative_to(root)))
+    return sorted(found), sorted(empty)
 
 
 def _raise(error: OSError) -> None:
