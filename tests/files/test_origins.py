@@ -108,7 +108,7 @@ def test_a_port_names_a_server_not_this_machines_disk(file: str) -> None:
 
 
 def test_the_web_is_never_mapped_onto_the_local_tree() -> None:
-    """Unless the host is a machine of ours."""
+    """Unless it is the web server of a machine of ours."""
     assert found("http://x/etc/passwd") == "http://x/etc/passwd"
     assert found("https://localhost/etc/passwd") == "https://localhost/etc/passwd"
     assert found("http://near/etc/passwd") == "http://near/etc/passwd"
@@ -117,6 +117,31 @@ def test_the_web_is_never_mapped_onto_the_local_tree() -> None:
     assert found("http://odd:8080/etc/passwd") == "/etc/passwd"
     assert found("http://far/no/such") == "http://far/no/such"
     assert found("http://far/etc/passwd", trust_local=False) == "http://far/etc/passwd"
+
+
+@pytest.mark.parametrize(
+    ("server", "is_ours"),
+    [
+        ("http://far", True),
+        ("http://FAR:80", True),
+        ("https://10.0.0.3:443", True),
+        ("http://10.0.0.3:8080", False),
+        ("http://far:443", False),
+        ("http://10.0.0.4:8080", True),
+        ("https://odd:8080", True),
+        ("http://odd", False),
+        ("http://odd:2222", False),
+        ("http://[fe80::1]", True),
+        ("http://[fe80::1]:22", True),
+        ("http://wide.example.org", True),
+        ("http://10.0.0.5", True),
+        ("http://wide", False),
+        ("http://example", False),
+    ],
+)
+def test_another_port_of_a_machine_is_another_server(server: str, is_ours: bool) -> None:
+    """Only the one that hands out the machine's files has the machine's paths."""
+    assert found(f"{server}/etc/passwd") == ("/etc/passwd" if is_ours else f"{server}/etc/passwd")
 
 
 def test_an_archive_counts_as_here_when_it_was_unpacked_here(tmp_path: Path) -> None:

@@ -72,3 +72,20 @@ def test_a_machine_that_cannot_be_reached_is_told(files: FileService) -> None:
     """By name."""
     with pytest.raises(StagingError, match=r"nowhere\.invalid"):
         staged(files, "/no/such", "nowhere.invalid")
+
+
+def test_another_server_of_a_known_host_is_asked_for_its_own_file(
+    http_server: HttpServer, http_mortal: HttpServer, tmp_path: Path
+) -> None:
+    """Its paths are not those of the machine, though a file of that path is here."""
+    settings = {"CryoCloud.Hosts": {"far": {"http": f"127.0.0.1:{http_server.port}"}}}
+    routes = Routes.of(Registry.installed(), lambda root: settings.get(root, {}))
+    files = FileService.of({"tempdir": str(tmp_path / "tmp")}, "near", Transfers(routes))
+    local = tmp_path / "files"
+    local.mkdir()
+    (local / "a").write_text("here")
+    ours, theirs = (f"http://127.0.0.1:{server.port}{local}/a" for server in (http_server, http_mortal))
+    assert staged(files, ours, "") == f"{local}/a"
+    with pytest.raises(StagingError, match="404"):
+        staged(files, theirs, "")
+    files.remote.transfers.close()

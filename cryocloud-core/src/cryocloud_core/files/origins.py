@@ -1,7 +1,7 @@
 """Where a file lies: on this machine, used in place, or elsewhere, and under which URL it is fetched from there.
 
 Laws: local first: what lies here is never fetched, what a URL of the web names is never taken from the local disk
-unless its host is a machine of ours; a copy that we fetched is no original; nothing is transferred here.
+unless its server is that of a machine of ours; a copy that we fetched is no original; nothing is transferred here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -21,7 +21,8 @@ from cryocloud_core.files.places import place_of
 from cryocloud_core.sdk.url import Url
 
 _SSH_PORTS = (None, 22)
-_WEB = ("http", "https")
+_PROTOCOLS = ("ssh", "http")
+_WEB = {"http": 80, "https": 443}
 #: for `quote`: what a path of a URL may hold as it is
 _SAFE = "/:@!$&'()*+,;=-._~"
 
@@ -83,9 +84,20 @@ class Hosts:
             )
         return found
 
-    def has(self, host: str) -> bool:
-        """Return True when a machine is named so, or is reached there."""
-        return any(host == name or host in _bare_addresses(entry) for name, entry in self.addresses.items())
+    def serves(self, url: Url) -> bool:
+        """Return True when a URL of the web is one of a machine's own web server, by its name or where it is reached.
+
+        That server is at the port that the machine's `http` names, else at the usual one or that of its only address;
+        what listens at another port of the machine is another server, whose paths are not the machine's.
+        """
+        host, usual = url.host.casefold(), _WEB[url.scheme]
+        for machine, entry in _machines(self.addresses):
+            places = _places(entry)
+            web = [places["http"]] if "http" in places else [None, places.get("any")]
+            names = {machine.casefold(), *(place.host.casefold() for place in places.values())}
+            if host in names and (url.port or usual) in [each.port if each and each.port else usual for each in web]:
+                return True
+        return False
 
     def _entry(self, machine: str) -> Any:
         if machine in self.addresses:
@@ -97,11 +109,19 @@ class Hosts:
         return found if found is not None else self.addresses.get(machine.replace(".", "_"))
 
 
-def _bare_addresses(entry: Any) -> set[str]:
-    """Return the addresses in an entry without users and ports."""
-    if isinstance(entry, Mapping):
-        return {host for each in entry.values() for host in _bare_addresses(each)}
-    return {Url.parse(f"ssh://{entry}/").host} if isinstance(entry, str) and entry else set()
+def _machines(addresses: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield names with their entries; a dot in the configuration's names begins a table of its own."""
+    for name, entry in addresses.items():
+        if isinstance(entry, Mapping) and not any(isinstance(entry.get(proto), str) for proto in _PROTOCOLS):
+            yield from _machines(entry, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", entry
+
+
+def _places(entry: Any) -> dict[str, Url]:
+    """Return where an entry says that a machine is reached, by protocol, or by any."""
+    given = {name: entry.get(name) for name in _PROTOCOLS} if isinstance(entry, Mapping) else {"any": entry}
+    return {name: Url.parse(f"ssh://{each}/") for name, each in given.items() if isinstance(each, str) and each}
 
 
 @frozen
@@ -130,7 +150,7 @@ class Origins:
             return self._of_path(place, origin, proto, unzip=unzip)
         if place.scheme == "ssh":
             return self._of_ssh(place, unzip=unzip)
-        if place.scheme in _WEB and self.hosts.has(place.host):
+        if place.scheme in _WEB and self.hosts.serves(place):
             path = Path(unquote(place.path.partition("?")[0], "utf-8", "surrogateescape"))
             return path if self._is_here(path, unzip=unzip) else place
         return place
