@@ -167,15 +167,19 @@ class TreeUpload:
             logger.warning(told, self.url.shown, len(folders), self.url.scheme)
 
     def _make(self, folders: list[str]) -> None:
-        until = self.terms.until()
-        for name in folders:
-            url = Url.parse("/".join(filter(None, (self.url.text.rstrip("/"), name))))
+        together = Together(self.terms.check, self.terms.settings.transfers_per_host)
+        terms = evolve(self.terms, check=together.check)
 
-            def attempt(url: Url = url) -> None:
+        def make(name: str) -> None:
+            url, until = Url.parse("/".join(filter(None, (self.url.text.rstrip("/"), name)))), terms.until()
+
+            def attempt() -> None:
                 with self.slots.held():
-                    Watch(self.terms, str(url), until).call(lambda _: self.transfer.make_folder(url))
+                    Watch(terms, str(url), until).call(lambda _: self.transfer.make_folder(url))
 
-            Persistence(self.terms, until).on(attempt)
+            Persistence(terms, until).on(attempt)
+
+        together.each(make, folders)
 
     def _send(self, names: list[str]) -> None:
         base = self.url.text.rstrip("/")
