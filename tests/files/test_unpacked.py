@@ -14,6 +14,7 @@ import pytest
 from cryocloud_core.errors import ArchiveError, ResolutionError, StagingError
 from cryocloud_core.files.archives import MARKER
 from cryocloud_core.files.service import FileService
+from cryocloud_core.files.strangers import named
 from cryocloud_core.files.unpacked import Unpacking, plain_name
 
 
@@ -143,6 +144,15 @@ def test_a_copy_with_results_in_it_is_not_replaced(files: FileService, data: Pat
     assert sorted(path.name for path in data.iterdir()) == ["a", "a.zip"]
     (data / "a").rename(data / "kept")
     assert files.fetch(archive, unzip=True) == [str(data / "a" / "new")]
+
+
+def test_results_of_a_quick_module_are_seen_too(files: FileService, data: Path) -> None:
+    """The clock of a file system stands still for some milliseconds; nobody comes within them."""
+    for number in range(20):
+        archive = make_zip(data / f"a{number}.zip", "f")
+        (entry,) = files.fetch(archive, unzip=True)
+        Path(entry).with_name("result").symlink_to(data)
+        assert named(data / f"a{number}") == "result"
 
 
 def test_results_that_come_while_the_newer_archive_is_unpacked_stay(data: Path, tmp_path: Path) -> None:

@@ -7,14 +7,16 @@ looked at, which nobody sets at will. A copy that was itself copied by others ma
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX
 
-#: seconds within which two changes may bear the same time: the longest tick of a kernel's clock
-TICK_S = 0.01
+#: the clock that a kernel takes the times of files from; it stands still for up to so many seconds
+_FILE_CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", 5)
+_TICK_S = 0.01
 #: how many names an error has room for
 _NAMED = 3
 
@@ -37,6 +39,13 @@ def strange_in(folder: Path) -> Iterator[Path]:
 def is_unpacked(folder: Path) -> bool:
     """Return True for a directory with our marker."""
     return (folder / MARKER).is_file()
+
+
+def wait_out(changed_ns: int) -> None:
+    """Wait until what is changed on a local disk bears a later time than something that was changed just now."""
+    until = time.monotonic() + _TICK_S
+    while time.clock_gettime_ns(_FILE_CLOCK) <= changed_ns and time.monotonic() < until:
+        time.sleep(_TICK_S / 20)
 
 
 def holds_strange(folder: Path) -> bool:

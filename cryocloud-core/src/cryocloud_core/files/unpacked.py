@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX, private_name, 
 from cryocloud_core.files.durable import sync_file
 from cryocloud_core.files.members import Format, packing_of
 from cryocloud_core.files.own_folder import is_own_alone, own_folder
-from cryocloud_core.files.strangers import TICK_S, named
+from cryocloud_core.files.strangers import named, wait_out
 from cryocloud_core.files.tree import UnpackLimits
 
 _EXTENSIONS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".gz", ".bz2", ".xz")
@@ -135,9 +134,9 @@ def _make(archive: Path, how: Unpacking, *, single: bool) -> Path:
     fresh = unpack_beside(archive, target.parent, how.limits, how.check)
     try:
         stamp.write(fresh)
-        tick_at = time.monotonic() + TICK_S
+        written = (fresh / MARKER).stat().st_ctime_ns
         made = _place(fresh, target, stamp)
-        time.sleep(max(0.0, tick_at - time.monotonic()))  # what others put there now bears a later time than the marker
+        wait_out(written)  # what others put there from now on bears a later time than the marker
         return made
     except OSError as error:
         raise ArchiveError(f"cannot put its contents at {target}: {error.strerror}", subject=str(archive)) from error
