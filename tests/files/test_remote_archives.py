@@ -107,6 +107,36 @@ def test_results_in_what_was_unpacked_are_not_swept(
     assert not Path(path).exists()
 
 
+@pytest.mark.parametrize("change", ["changed", "removed"])
+def test_what_a_module_changed_in_an_unpacked_copy_is_unpacked_anew_for_others(
+    change: str, servers: Path, machine: Callable[..., FileService]
+) -> None:
+    """In another place, which the next one uses too; what it made of the first is left alone."""
+    put(servers, "store/in/a.zip", zipped(b="2", d_c="3"))
+    files = machine()
+    path, folder = map(Path, staged(files, "s3://store/in/a.zip", unzip=True))
+    (folder / "c").write_text("changed") if change == "changed" else path.unlink()
+    files.remote.release(sweep=False)
+
+    new = [staged(machine(), "s3://store/in/a.zip", unzip=True) for _ in range(2)]
+    assert new[0] == new[1] != [str(path), str(folder)]
+    assert (Path(new[0][0]).read_text(), Path(new[0][1], "c").read_text()) == ("2", "3")
+    assert (folder / "c").read_text() == ("changed" if change == "changed" else "3")
+    assert reads("a.zip") == 2
+
+
+def test_what_a_module_added_to_an_unpacked_copy_is_not_given_to_others(
+    servers: Path, machine: Callable[..., FileService]
+) -> None:
+    """They are given what the archive holds, from the same copy."""
+    put(servers, "store/in/a.zip", zipped(b="2", d_c="3"))
+    found = staged(machine(), "s3://store/in/a.zip", unzip=True)
+    Path(found[0]).with_name("result").write_text("mine")
+
+    assert staged(machine(), "s3://store/in/a.zip", unzip=True) == found
+    assert reads("a.zip") == 1
+
+
 def test_two_tasks_that_want_one_archive_unpack_it_once(servers: Path, machine: Callable[..., FileService]) -> None:
     """The other waits and uses what there is."""
     put(servers, "store/in/a.zip", zipped(**{f"f{n}": "x" * 100_000 for n in range(20)}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import multiprocessing
 import os
 import zipfile
@@ -76,7 +77,8 @@ def test_reuse_does_not_unpack_again(files: FileService, data: Path) -> None:
     files.fetch(archive, unzip=True)
     (data / "a" / "made-later").touch()
 
-    assert str(data / "a" / "made-later") in files.fetch(archive, unzip=True)
+    assert files.fetch(archive, unzip=True) == [str(data / "a" / "f")]
+    assert (data / "a" / "made-later").exists()
 
 
 def test_without_unzip_the_archive_is_the_archive(files: FileService, data: Path) -> None:
@@ -144,6 +146,43 @@ def test_a_copy_with_results_in_it_is_not_replaced(files: FileService, data: Pat
     assert sorted(path.name for path in data.iterdir()) == ["a", "a.zip"]
     (data / "a").rename(data / "kept")
     assert files.fetch(archive, unzip=True) == [str(data / "a" / "new")]
+
+
+@pytest.mark.parametrize("said", ['{"source": "a.zip"', "[]", '"entries"'])
+def test_a_marker_that_says_nothing_is_none(files: FileService, data: Path, said: str) -> None:
+    """The directory is somebody's."""
+    archive = make_zip(data / "a.zip", "f")
+    (data / "a").mkdir()
+    (data / "a" / MARKER).write_text(said)
+
+    with pytest.raises(ArchiveError, match="exists and is not an unpacked copy"):
+        files.fetch(archive, unzip=True)
+
+
+def test_a_marker_names_nothing_that_is_not_there(files: FileService, data: Path) -> None:
+    """Whoever may write beside the archive may write what it says; one of an earlier release says less."""
+    archive, marker = make_zip(data / "a.zip", "f"), data / "a" / MARKER
+    found = files.fetch(archive, unzip=True)
+    said = json.loads(marker.read_text())
+    for entries in (["..", "/etc", "f", "none", 1], "f"):
+        marker.write_text(json.dumps({**said, "entries": entries}))
+        assert files.fetch(archive, unzip=True) == found
+    marker.write_text(json.dumps({name: said[name] for name in ("source", "size", "mtime_ns")}))
+    assert files.fetch(archive, unzip=True) == found
+
+
+@pytest.mark.parametrize("count", [2, 2000])
+def test_what_a_module_added_is_not_taken_for_the_archives(files: FileService, data: Path, count: int) -> None:
+    """A second attempt is given what the first was given, in a huge copy as well as in a small one."""
+    archive = make_zip(data / "a.zip", *(f"f{number}" for number in range(count - 1)), "d/g")
+    found = files.fetch(archive, unzip=True)
+    assert len(found) == count
+    (data / "a" / "result").write_text("mine")
+    (data / "a" / "d" / "result").write_text("mine")
+    (data / "a" / "out").mkdir()
+    (data / "a" / "out" / "result").write_text("mine")
+
+    assert files.fetch(archive, unzip=True) == found
 
 
 def test_results_of_a_quick_module_are_seen_too(files: FileService, data: Path) -> None:

@@ -49,15 +49,15 @@ class Landing:
             self._make_folders(first.parent)
         return first
 
-    def place_to_unpack(self, url: Url, remote: RemoteFile | None = None) -> Path:
+    def place_to_unpack(self, url: Url, remote: RemoteFile, number: int = 0) -> Path:
         """Return where an archive goes to be unpacked beside: a folder for each version of the file.
 
-        So a new version never takes the old one's place under a task's eyes. A file that does not tell its version, or
-        of which nothing is known, is a new one every time.
+        So a new version never takes the old one's place under a task's eyes. A file that does not tell its version is a
+        new one every time. Each `number` gives another folder.
         """
         version = uuid.uuid4().hex
-        if remote is not None and (remote.validator or remote.checksum):
-            said = f"{remote.size_bytes}\0{remote.validator}\0{remote.checksum}"
+        if remote.validator or remote.checksum:
+            said = f"{remote.size_bytes}\0{remote.validator}\0{remote.checksum}" + (f"\0{number}" if number else "")
             version = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
         return self._books.root / "unpacked" / key_of(Path(url.text)) / version[:16] / name_of(url)
 

@@ -11,7 +11,7 @@ import logging
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.own_folder import own_folder
 from cryocloud_core.files.transfers import Transfers
-from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, unpacked
+from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, is_whole, unpacked
 from cryocloud_core.sdk.url import Url
 
 if TYPE_CHECKING:
@@ -116,17 +116,19 @@ class Remote:
             remote = self.layer.stat(url)
             if remote.is_directory:
                 return [str(self.fetch(url))]
-            archive = landing.place_to_unpack(url, remote)
-            if not self.layer.is_of(remote, archive):  # it was swept, and brought again from a newer original
-                archive = landing.place_to_unpack(url)
-            self.layer.in_use(archive)
-            ready = None if archive.exists() else copy_of(archive, self.how.tempdir)
-            if ready is not None:
-                return entries(ready)
-            try:
-                return self._unpacked(self.layer.fetch(url, archive, sparing=True))
-            except OccupiedError:  # what is no archive was delivered as it is, and a module changed it
-                return self._unpacked(self.layer.fetch(url, landing.place_to_unpack(url)))
+            for number in _numbers():
+                archive = landing.place_to_unpack(url, remote, number)
+                if not self.layer.is_of(remote, archive):  # it was swept, and brought again from a newer original
+                    continue
+                self.layer.in_use(archive)
+                ready = None if archive.exists() else copy_of(archive, self.how.tempdir)
+                if ready is not None and is_whole(ready):
+                    return entries(ready)
+                if ready is None:
+                    # What is no archive is delivered as it is, and a module may have changed it.
+                    with contextlib.suppress(OccupiedError):
+                        return self._unpacked(self.layer.fetch(url, archive, sparing=True))
+        raise AssertionError("a place of a new name is free")
 
     def put(self, path: Path, url: Url) -> None:
         """Send a file or directory to a URL, over what is there. Raises TaskError."""
@@ -199,7 +201,7 @@ class Remote:
         from cryocloud_core.files.layer import OccupiedError
         from cryocloud_core.files.targets import place_apart
 
-        for number in (*range(_PLACES), uuid.uuid4().int):
+        for number in _numbers():
             with contextlib.suppress(OccupiedError):
                 return self.layer.fetch_any(url, place_apart(url, self.how.tempdir, number), sparing=True)
         raise AssertionError("a place of a new name is free")
@@ -216,6 +218,12 @@ class Remote:
         from cryocloud_core.files.landing import Landing
 
         return Landing(self.how.tempdir, self.datadir, self.layer.source_of, self.how.check)
+
+
+def _numbers() -> Iterator[int]:
+    """Yield the numbers of places for one copy: those that every task looks at, then one that nobody has."""
+    yield from range(_PLACES)
+    yield uuid.uuid4().int
 
 
 def _refuse_tree(url: Url) -> None:

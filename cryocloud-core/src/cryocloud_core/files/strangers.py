@@ -24,15 +24,26 @@ _NAMED = 3
 def strange_in(folder: Path) -> Iterator[Path]:
     """Yield the files and links that others put into an unpacked copy, or changed in it; at any depth, in no order."""
     since_ns = (folder / MARKER).stat().st_ctime_ns
+    for path, is_copy in _content(folder):
+        if is_copy:
+            yield from strange_in(path)
+        elif _changed_ns(path) > since_ns:
+            yield path
+
+
+def count_in(folder: Path, until_ns: float = float("inf")) -> int:
+    """Return how many files and links lie in a directory, at any depth, that did not change after a moment."""
+    return sum(not is_copy and 0 < _changed_ns(path) <= until_ns for path, is_copy in _content(folder))
+
+
+def _content(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield the files and links below a directory, without our own, and the unpacked copies, for what they are."""
     for above, folders, names in os.walk(folder):
         here = Path(above)
         links = [name for name in folders if (here / name).is_symlink()]
-        for name in (*names, *links):
-            if name != MARKER and not name.startswith(PRIVATE_PREFIX) and _changed_ns(here / name) > since_ns:
-                yield here / name
-        below = [name for name in folders if is_unpacked(here / name)]
-        for name in below:
-            yield from strange_in(here / name)
+        yield from ((here / n, False) for n in (*names, *links) if n != MARKER and not n.startswith(PRIVATE_PREFIX))
+        below = {name for name in folders if is_unpacked(here / name)}
+        yield from ((here / name, True) for name in sorted(below))
         folders[:] = [name for name in folders if name not in below and not name.startswith(PRIVATE_PREFIX)]
 
 

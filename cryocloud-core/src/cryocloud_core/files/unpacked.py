@@ -1,8 +1,8 @@
 """Unpacked copies: where an archive's contents lie, whose copy it is, and how one is made or renewed.
 
 Laws: a copy lies beside its archive under the archive's name without extension and holds a marker with the archive's
-name, size and time; a directory without our marker is the user's and is never touched, nor is a copy replaced in which
-others put something; a copy appears whole, by a rename, and whoever loses a race uses the winner's.
+name, size and time, and what it held; a directory without our marker is the user's and is never touched, nor is a copy
+replaced in which others put something; a copy appears whole, by a rename, and whoever loses a race uses the winner's.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from attrs import field, frozen
 
@@ -23,7 +24,7 @@ from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX, private_name, 
 from cryocloud_core.files.durable import sync_file
 from cryocloud_core.files.members import Format, packing_of
 from cryocloud_core.files.own_folder import is_own_alone, own_folder
-from cryocloud_core.files.strangers import named, wait_out
+from cryocloud_core.files.strangers import count_in, named, wait_out
 from cryocloud_core.files.tree import UnpackLimits
 
 _EXTENSIONS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".gz", ".bz2", ".xz")
@@ -50,15 +51,18 @@ class Stamp:
     def read(cls, folder: Path) -> Stamp | None:
         """Return the stamp in a directory, None when it holds no marker of ours."""
         try:
-            data = json.loads((folder / MARKER).read_text("utf-8"))
+            data = _marked(folder)
             return cls(str(data["source"]), int(data["size"]), int(data["mtime_ns"]))
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return None
 
     def write(self, folder: Path) -> None:
         """Put the marker into a directory, durably."""
         path = folder / MARKER
-        path.write_text(json.dumps({"source": self.source, "size": self.size, "mtime_ns": self.mtime_ns}), "utf-8")
+        held = {"files": count_in(folder), "entries": _listed(folder)}
+        path.write_text(
+            json.dumps({"source": self.source, "size": self.size, "mtime_ns": self.mtime_ns, **held}), "utf-8"
+        )
         sync_file(path)
         sync_file(folder)
 
@@ -76,8 +80,33 @@ class Unpacking:
 
 
 def entries(folder: Path) -> list[str]:
-    """Return the absolute paths of a directory's top-level entries, sorted, without dotfiles."""
-    return sorted(str(path) for path in folder.iterdir() if not path.name.startswith("."))
+    """Return the absolute paths of what an archive held at the top and its copy holds, sorted, without dotfiles.
+
+    What others put there is not among them.
+    """
+    there, held = _listed(folder), _marked(folder).get("entries")
+    if isinstance(held, list):
+        there = list(set(there) & set(map(str, held)))
+    return sorted(str(folder / name) for name in there)
+
+
+def is_whole(folder: Path) -> bool:
+    """Return True when every file of an unpacked copy is there, and as it was unpacked."""
+    files = _marked(folder).get("files")
+    return files is None or count_in(folder, (folder / MARKER).stat().st_ctime_ns) == files
+
+
+def _marked(folder: Path) -> dict[str, Any]:
+    """Return what the marker of a copy says; nothing for what is none."""
+    try:
+        found = json.loads((folder / MARKER).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _listed(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
 
 
 def plain_name(name: str) -> str:
