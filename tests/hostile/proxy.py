@@ -41,6 +41,8 @@ class BreakingLine:
 
     port: int
     breaks: list[Breaking]
+    #: how many there were
+    connections: int = 0
     _listener: socket.socket = field(init=False)
     _lock: threading.Lock = field(factory=threading.Lock)
     _open: list[socket.socket] = field(factory=list)
@@ -77,6 +79,7 @@ class BreakingLine:
             except OSError:
                 return
             with self._lock:
+                self.connections += 1
                 self._open += [ours, theirs]
                 breaking = self.breaks.pop(0) if self.breaks else None
             line = _Line(ours, theirs, breaking, self._closed)

@@ -9,45 +9,21 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import attrs
-import fsspec
 import pytest
 
 from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing, TransferError
-from cryocloud_core.sdk.fsspec_transfer import FsspecTransfer
-from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFile, Transfer, TransferConfig
+from cryocloud_core.sdk.transfer import (
+    Abilities,
+    Incoming,
+    Outgoing,
+    RemoteFile,
+    Transfer,
+    TransferConfig,
+)
 from cryocloud_core.sdk.url import Url
-from cryocloud_core.testing.transfers import Place, TransferConformance
-
-
-class MemoryPlace(Place):
-    """A folder of fsspec's memory."""
-
-    def __init__(self) -> None:
-        self.folder = uuid.uuid4().hex
-        self.files = fsspec.filesystem("memory")
-
-    def url(self, name: str) -> str:
-        """Return the URL of a name."""
-        return f"memory://{self.folder}/{name}".rstrip("/")
-
-    def seed(self, name: str, content: bytes) -> None:
-        """Write a file."""
-        self.files.pipe_file(f"/{self.folder}/{name}", content)
-
-    def content(self, name: str) -> bytes | None:
-        """Return a file's bytes."""
-        path = f"/{self.folder}/{name}"
-        return bytes(self.files.cat_file(path)) if self.files.exists(path) else None
-
-    def names(self) -> set[str]:
-        """Return the files of the folder."""
-        return {path.removeprefix(f"/{self.folder}/") for path in self.files.find(f"/{self.folder}")}
-
-
-class Memory(FsspecTransfer):
-    """A transfer without a fault."""
-
-    protocol: ClassVar[str] = "memory"
+from cryocloud_core.testing.transfers import TransferConformance
+from tests.testing.broken_side_by_side import BROKEN_SIDE_BY_SIDE, Together
+from tests.testing.memory_transfer import Memory, MemoryPlace
 
 
 class WrongSize(Memory):
@@ -316,6 +292,7 @@ BROKEN: list[tuple[type[Transfer], str, type[BaseException]]] = [
     (PretendedFolders, "test_an_empty_directory_is_made", RemoteFileMissing),
     (HiddenFolders, "test_an_empty_directory_is_made", AssertionError),
     (MixedUp, "test_it_is_used_from_several_threads", AssertionError),
+    *BROKEN_SIDE_BY_SIDE,
     (ClosedForGood, "test_it_can_be_used_after_it_was_closed", TransferError),
     (NeedsSettings, "test_it_is_made_without_settings", KeyError),
 ]
@@ -339,9 +316,10 @@ TESTS = [name for name in dir(TransferConformance) if name.startswith("test_")]
 
 
 @pytest.mark.parametrize("test", TESTS)
-def test_a_transfer_without_a_fault_passes(test: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [Memory, Together])
+def test_a_transfer_without_a_fault_passes(kind: type[Transfer], test: str, tmp_path: Path) -> None:
     """Every test of the kit."""
-    run(test, Memory(TransferConfig()), tmp_path)
+    run(test, kind(TransferConfig()), tmp_path)
 
 
 @pytest.mark.parametrize(("kind", "test", "error"), BROKEN)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import fsspec
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 
 from cryocloud_core.sdk.fsspec_transfer import FsspecTransfer
 from cryocloud_core.sdk.transfer import TransferConfig
@@ -77,7 +77,7 @@ class TestHttp(TransferConformance):
 class Unranged(HttpTransfer):
     """What is to be expected of HTTP where the server has no ranges."""
 
-    abilities = HttpTransfer.abilities.__class__(ranges=False)
+    abilities = evolve(HttpTransfer.abilities, ranges=False)
 
 
 class TestHttpWithoutRanges(TransferConformance):

@@ -60,6 +60,12 @@ class Errand(Generic[T]):
             yield
             self.moved_at = self.terms.clock.now()
 
+    def look(self) -> None:
+        """Raise what `moving` raises, without saying that it moves."""
+        self.terms.check()
+        if self._given_up:
+            raise GivenUpError
+
     def beat(self) -> None:
         """Say that it moves. Raises as `moving`."""
         with self.moving():

@@ -135,7 +135,7 @@ class Pull:
                 at, end = self._admit(incoming, start, stop, alone=alone)
             for chunk in incoming.chunks:
                 if not chunk:
-                    self.terms.check()
+                    errand.look()
                     continue
                 if end is not None and at + len(chunk) > end:
                     self._refuse_surplus(errand, at + len(chunk), end)

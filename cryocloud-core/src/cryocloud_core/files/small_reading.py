@@ -20,7 +20,7 @@ from cryocloud_core.files.data import HEAD_BYTES, refuse_error, refuse_page
 from cryocloud_core.files.errands import Errand, Watch
 from cryocloud_core.files.following import algorithm_of
 from cryocloud_core.files.hosts import HostSlots
-from cryocloud_core.files.part import differs
+from cryocloud_core.files.part import differs, joined
 from cryocloud_core.files.terms import Terms
 from cryocloud_core.sdk.transfer import SMALL_BYTES, RemoteFile, SmallFile, Transfer
 from cryocloud_core.sdk.url import Url
@@ -56,10 +56,11 @@ class SmallReading:
         def work(errand: Errand[None], streams: int) -> None:
             with closing(self.transfer.read_small(list(wanted), streams)) as found:
                 for small in found:
-                    self.terms.check()
+                    errand.look()
                     url = None if small is None else urls.get(small.remote.url)
                     if small is not None and url is not None and _is_proven(url, small, wanted[url]):
                         with errand.moving():
+                            del urls[small.remote.url]  # the same once more is nothing new
                             take(url, small)
 
         first = next(iter(wanted))
@@ -79,15 +80,16 @@ def batches(items: Mapping[KeyT, ValueT]) -> Iterator[dict[KeyT, ValueT]]:
 
 def _is_proven(url: Url, small: SmallFile, known: RemoteFile) -> bool:
     """Return True for a file that is whole, is the version that is known, and is no error in a file's clothes."""
-    remote, content = evolve(small.remote, url=known.url), small.content
-    if remote.is_directory or remote.size_bytes != len(content) or differs(known, remote):
+    told, content = evolve(small.remote, url=known.url), small.content
+    if told.is_directory or told.size_bytes != len(content) or differs(known, told):
         return False
+    remote = joined(known, told)
     algorithm = algorithm_of(remote.checksum)
     if algorithm is not None:
         digest = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
         return f"{algorithm}:{digest}" == (remote.checksum or "").lower()
     try:
-        refuse_page(url, remote)
+        refuse_page(url, told)
         refuse_error(url, remote, content[:HEAD_BYTES])
     except TransferError:
         return False

@@ -17,7 +17,8 @@ from cryocloud_core.errors import RemoteFileMissing, TransferError
 from cryocloud_core.sdk.transfer import Outgoing, Transfer, TransferConfig
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.testing.places import FolderPlace, Place
-from cryocloud_core.testing.transfer_reads import THREADS, ReadingConformance, pattern, taken
+from cryocloud_core.testing.transfer_reads import THREADS, pattern, taken
+from cryocloud_core.testing.transfer_small_reads import SmallReadingConformance
 
 __all__ = ["FolderPlace", "Place", "TransferConformance"]
 
@@ -26,7 +27,7 @@ class Stopped(Exception):
     """What `moved` raises to stop a transfer, as a task does that is told to stop."""
 
 
-class TransferConformance(ReadingConformance):
+class TransferConformance(SmallReadingConformance):
     """What every transfer keeps. Give `transfer` and `place`, and set what the other side cannot do.
 
     ::

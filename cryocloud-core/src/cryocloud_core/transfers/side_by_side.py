@@ -53,11 +53,15 @@ async def _as_they_come(
     try:
         while under_way:
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
-            files = [task.result() for task in done]
-            under_way |= {asyncio.create_task(_one(url, read)) for url in islice(waiting, len(done))}
+            errors = [error for task in done if (error := task.exception()) is not None]
+            if not errors:
+                under_way |= {asyncio.create_task(_one(url, read)) for url in islice(waiting, len(done))}
+            files = [task.result() for task in done if task.exception() is None]
             found = tuple(file for file in files if file is not None)
             if found:
                 yield found
+            if errors:
+                raise errors[0]
     finally:
         for task in under_way:
             task.cancel()

@@ -79,9 +79,16 @@ class SshTransfer(Transfer):
     def read_small(self, urls: Sequence[Url], streams: int) -> Generator[SmallFile | None]:
         """Yield small files whole, over the one connection."""
 
-        async def small(url: Url) -> SmallFile | None:
-            return await reading.small(await self._connect(url), url)
+        async def nothing(_: Connection) -> None:
+            pass
 
+        async def small(url: Url) -> SmallFile | None:
+            try:
+                return await reading.small(await self._connect(url), url)
+            except RAISED as error:
+                raise explained(error, url, self._of(url)) from error
+
+        self._run(urls[0], nothing)  # who is not let in once is not let in for each file anew
         return side_by_side(self._loop, urls, streams, small, (CryoCloudError, *RAISED))
 
     def put(self, outgoing: Outgoing, url: Url) -> None:
