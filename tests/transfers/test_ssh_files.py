@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -19,6 +20,7 @@ from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing, Transfer
 from cryocloud_core.sdk.transfer import Incoming, Outgoing, Transfer
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.testing.transfer_reads import pattern, taken
+from cryocloud_core.transfers import ssh_digests
 from cryocloud_core.transfers.ssh import SshTransfer
 
 if TYPE_CHECKING:
@@ -143,12 +145,20 @@ def test_a_file_is_not_put_over_a_directory(
     assert entries(folder / "there") == []
 
 
+@pytest.fixture(params=[1, ssh_digests.LARGE_BYTES])
+def either_program(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have digests made by the program for large files, or by that for small ones."""
+    monkeypatch.setattr(ssh_digests, "LARGE_BYTES", request.param)
+
+
+@pytest.mark.usefixtures("either_program")
 @pytest.mark.parametrize("verify", ["auto", "always", "never"])
 def test_what_arrived_is_compared(
     make: Make, ssh_server: SshServer, folder: Path, source: Callable[..., Outgoing], verify: str
 ) -> None:
-    """Another digest than was said: no such file appears, unless nobody is to look."""
-    sent, url = attrs.evolve(source(b"12345"), sha256="0" * 64), Url.parse(ssh_server.url(folder / "odd\nname"))
+    """Another digest than was said: no such file appears, unless nobody is to look; with either program."""
+    right = source(b"12345")
+    sent, url = attrs.evolve(right, sha256="0" * 64), Url.parse(ssh_server.url(folder / "odd\nname"))
     transfer = make(SshTransfer, ssh_server.config(verify=verify))
 
     if verify == "never":
@@ -159,6 +169,32 @@ def test_what_arrived_is_compared(
         transfer.put(sent, url)
     assert caught.value.repeat
     assert entries(folder) == []
+    transfer.put(right, Url.parse(ssh_server.url(folder / "fine")))
+    assert entries(folder) == ["fine"]
+
+
+@pytest.mark.parametrize("programs", [["openssl"], []])
+def test_the_digests_of_large_files_need_no_openssl(tmp_path: Path, programs: list[str]) -> None:
+    """They are the same with and without; of what cannot be read only the name is said."""
+    binaries, odd = tmp_path / "bin", tmp_path / "odd\nfolder $(exit) 'it'"
+    binaries.mkdir()
+    odd.mkdir()
+    for name in ("sh", "xargs", "sha256sum", *programs):
+        if found := shutil.which(name):  # where there is no openssl both cases are the same
+            (binaries / name).symlink_to(found)
+    (odd / "a").write_bytes(b"12345")
+    told = subprocess.run(
+        ["/bin/sh", "-c", ssh_digests.LARGE_COMMAND],
+        input=b"\0".join(os.fsencode(odd / name) for name in ("none", "a")) + b"\0",
+        env={"PATH": str(binaries)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    ).stdout
+    wrong, right = told[: told.rindex(b"\n", 0, -1)], told.splitlines()[-1]
+    assert (b"none" in wrong, b" *" in wrong) == (True, False)
+    assert right.lstrip(b"\\").startswith(hashlib.sha256(b"12345").hexdigest().encode() + b" *")
+    assert right.endswith(b"a")
 
 
 @pytest.fixture

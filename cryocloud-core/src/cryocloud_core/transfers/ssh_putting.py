@@ -57,6 +57,8 @@ class Draft:
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
             await make_folder(connection, url, folder)
             file = await connection.answer(connection.sftp.open(path, "wb", block_size=AS_IT_IS))
+        if connection.settings.verify != "never":
+            connection.aside(lambda: connection.digests.prepare(outgoing.size_bytes))
         return cls(connection, url, path, file, outgoing)
 
     async def write(self, data: bytes, at: int) -> int:
@@ -118,7 +120,8 @@ class Draft:
         wanted = self.connection.settings.verify
         if wanted == "never":
             return
-        found = await self.connection.digests.of(self.path, self.connection.settings.timeout_s + self._extra_s)
+        patience_s = self.connection.settings.timeout_s + self._extra_s
+        found = await self.connection.digests.of(self.path, self.outgoing.size_bytes, patience_s)
         if found is None and wanted == "always":
             remedy = "set verify to 'auto' to go without"
             told = f"{self.url.server} cannot run sha256sum for us"
