@@ -17,7 +17,7 @@ from pathlib import Path
 from attrs import define, evolve, field
 
 from cryocloud_core.errors import RemoteFileMissing
-from cryocloud_core.files.bookkeeping import part_of, tree_of
+from cryocloud_core.files.bookkeeping import part_of, sidecar_of, tree_of
 from cryocloud_core.files.cache import Copy, Leaf, leaf_of
 from cryocloud_core.files.download import Download
 from cryocloud_core.files.errands import Errand, Watch
@@ -127,6 +127,8 @@ class TreeDownload:
 
         def take(url: Url, file: SmallFile) -> None:
             name, remote = small[url], missing[small[url]]
+            if remote.size_bytes is None:
+                self._drop_part(part_of(url, self._root / name))
             found = self.terms.disk.save(self._root / name, file.content)
             progress.moved(len(file.content))
             self._note(name, leaf_of(found, joined(remote, file.remote)))
@@ -137,6 +139,11 @@ class TreeDownload:
             reading.read({url: missing[name] for url, name in batch.items()}, take)
             if len(self._leaves) == before:
                 return
+
+    def _drop_part(self, part: Path) -> None:
+        """Take away what an earlier try left of a file that it brought alone."""
+        self.terms.disk.unlink(sidecar_of(part))
+        self.terms.disk.unlink(part)
 
     def _bring_one(self, terms: Terms, lease: Lease, name: str, remote: RemoteFile, progress: Progress) -> None:
         place = self._root / name
