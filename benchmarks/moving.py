@@ -31,6 +31,8 @@ def main(routes: str, verb: str, warm: str, text: str, place: str) -> float:
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         layer = Layer(transfers, LayerSettings(Path(folder) / "tmp"))
         layer.fetch(Url.parse(warm), Path(folder) / "warm")
+        if verb == "tree":
+            layer.fetch_tree(Url.parse(warm.rpartition("/")[0]), Path(folder) / "tree")
         began = time.perf_counter()
         match verb:
             case "fetch":

@@ -2,7 +2,8 @@
 
 Laws: server and client share the machine, the same for all; ours and the rivals take turns, three times, the quickest
 counts; every run starts with nothing there; ours is timed as in a worker that has lived for a while, the tools with
-their start, which is what a module that calls them pays.
+their start, which is what a module that calls them pays. What came stays until the end where it is many files: ext4 is
+slow for minutes to make new ones where many were removed, so that who comes after would pay for who came before.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ def _data(folder: Path, large: int, small: int) -> Path:
             file.write(chance.randbytes(MIB))
     for number in range(small):
         (folder / "small" / f"{number:04d}.bin").write_bytes(chance.randbytes(SMALL_BYTES))
-    (folder / "warm.bin").write_bytes(b"warm")
+    (folder / "warm").mkdir()
+    (folder / "warm" / "warm.bin").write_bytes(b"warm")
     return folder
 
 
@@ -98,7 +100,7 @@ def _s3(
     config["S3"] = dict(server.config())
     _seed(folder, data, config, server.url("bench/"))
     large = (data / "large.bin").stat().st_size
-    warm = server.url("bench/warm.bin")
+    warm = server.url("bench/warm/warm.bin")
     key = "bench/large.bin"
     yield Work(
         f"{large // MIB} MB from S3", "fetch", server.url(key), warm, list(s3_rivals(server, "fetch", key)), large
@@ -146,7 +148,7 @@ def _ssh(
     server.start()
     stack.callback(server.kill)
     config["SSH"] = dict(server.config())
-    large, warm = (data / "large.bin").stat().st_size, server.url(data / "warm.bin")
+    large, warm = (data / "large.bin").stat().st_size, server.url(data / "warm/warm.bin")
     path = data / "large.bin"
     yield Work(
         f"{large // MIB} MB over ssh", "fetch", server.url(path), warm, list(ssh_rivals(server, "fetch", path)), large
@@ -178,7 +180,7 @@ def _http(
     stack.callback(server.stdout.close)
     url = f"http://127.0.0.1:{int(server.stdout.readline())}"
     large = (data / "large.bin").stat().st_size
-    one, warm = f"{url}/large.bin", f"{url}/warm.bin"
+    one, warm = f"{url}/large.bin", f"{url}/warm/warm.bin"
     yield Work(f"{large // MIB} MB over http", "fetch", one, warm, list(http_rivals(one, ())), large)
     names = [f"{number:04d}.bin" for number in range(small)]
     rivals = list(http_rivals(f"{url}/small/", names))
@@ -208,22 +210,26 @@ def _measured(work: Work, folder: Path, rounds: int) -> Iterator[Figure]:
 
 def _ours(work: Work, folder: Path) -> Cost:
     work.clear()
-    target = work.source or folder / "ours" / "target"
-    (folder / "ours").mkdir()
-    told = folder / "seconds"
-    words = [sys.executable, "-m", "benchmarks.moving", str(folder / "routes.json"), work.verb, work.warm, work.url]
-    used = cost(["sh", "-c", f'"$@" > "{told}"', "sh", *words, str(target)])
-    shutil.rmtree(folder / "ours")
-    return evolve(used, seconds=float(told.read_text()))
+    with _room(work, folder) as room:
+        told = folder / "seconds"
+        words = [sys.executable, "-m", "benchmarks.moving", str(folder / "routes.json"), work.verb, work.warm, work.url]
+        target = work.source or room / "target"
+        used = cost(["sh", "-c", f'"$@" > "{told}"', "sh", *words, str(target)])
+        return evolve(used, seconds=float(told.read_text()))
 
 
 def _theirs(work: Work, rival: Rival, folder: Path) -> Cost:
     work.clear()
-    into = folder / "theirs"
-    into.mkdir()
-    target = work.source or into / "target"
-    if work.verb == "many":
-        target.mkdir()
-    used = cost(rival.words(target), checked=work.source or into, environ=ENVIRON)
-    shutil.rmtree(into)
-    return used
+    with _room(work, folder) as room:
+        target = work.source or room / "target"
+        if work.verb == "many":
+            target.mkdir()
+        return cost(rival.words(target), checked=work.source or room, environ=ENVIRON)
+
+
+@contextlib.contextmanager
+def _room(work: Work, folder: Path) -> Iterator[Path]:
+    room = Path(tempfile.mkdtemp(dir=folder))
+    yield room
+    if work.verb in ("fetch", "put"):
+        shutil.rmtree(room)

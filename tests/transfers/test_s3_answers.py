@@ -228,3 +228,11 @@ def test_every_byte_that_is_sent_goes_with_its_digest(odd_server: Server, to: Tr
     assert sent.headers.get("content-md5") == md5 or sent.headers["x-amz-content-sha256"] == sha256
     assert sent.headers["x-amz-meta-cryocloud-sha256"] == sha256
     assert sent.body == b"content"
+
+
+@pytest.mark.parametrize(
+    "told", ["2024-01-01T10:00:00.000Z", "2024-01-01T11:00:00+01:00", "Mon, 01 Jan 2024 10:00:00 GMT", 1704103200]
+)
+def test_moments_are_read_in_every_form(told: object) -> None:
+    """Those of S3 quickly, the odd ones as botocore does."""
+    assert s3_client._moment(told) == datetime(2024, 1, 1, 10, tzinfo=UTC)
