@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing
+from cryocloud_core.transfers import s3_client
 from tests.services.oddserver import Request, Steps, reply
 from tests.transfers.odd_s3 import OBJECT, Server, Transfers, always, raised, read, refusal
 from tests.transfers.shop import outgoing
