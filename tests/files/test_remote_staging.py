@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import queue
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from cryocloud_core.errors import StagingError
+from cryocloud_core.errors import StagingError, TransferError
 from cryocloud_core.files.service import FileService
 from cryocloud_core.sdk.url import Url
 from tests.files.folder_transfer import FolderTransfer, clear, put, reads, staged
@@ -166,7 +170,7 @@ def test_a_file_that_changed_there_comes_beside_one_that_a_task_uses(
 def test_a_task_that_asks_again_has_its_own_copy_renewed(servers: Path, machine: Callable[..., FileService]) -> None:
     """However often it looks, there is one copy; another task that has it is spared all the same."""
     there = put(servers, "store/in/a.nc", "first")
-    files, other = machine(), machine()
+    files, other, old = machine(), machine(), ""
     for content in ("first", "second, longer", "third, longest of all"):
         there.write_text(content)
         [old] = files.fetch("s3://store/in/a.nc")
@@ -187,6 +191,45 @@ def test_every_version_in_use_has_a_place(servers: Path, machine: Callable[..., 
         found.append(staged(users[-1], "s3://store/in/a.nc"))
 
     assert [Path(path).read_text() for path in found] == [f"{number}" * (number + 1) for number in range(24)]
+
+
+def test_what_a_task_was_given_never_changes_whatever_others_do(
+    servers: Path, machine: Callable[..., FileService]
+) -> None:
+    """Tasks come and go while the original changes and a disk that is too small is swept; each reads what it has."""
+    there, rounds = put(servers, "store/in/a.nc", "0" * 1000), 20
+    given: queue.Queue[str] = queue.Queue()
+    seen: list[tuple[str, str]] = []
+
+    def change() -> None:
+        for number in itertools.count(1):
+            if not given.get():
+                return
+            put(servers, "next", f"{number}" * 1000).replace(there)
+            machine(cache_max_bytes=1, cache_sweep_every=0, cache_keep=0).remote.layer.sweep()
+
+    def task() -> None:
+        for _ in range(rounds):
+            files = machine(transfer_retry_wait=0.001)
+            with contextlib.suppress(TransferError):  # it may change too often while we fetch it
+                path = Path(staged(files, "s3://store/in/a.nc"))
+                before = path.read_text()
+                given.put(before)
+                time.sleep(0.01)
+                seen.append((before, path.read_text()))
+            files.remote.release(sweep=False)
+
+    with ThreadPoolExecutor(5) as pool:
+        changing = pool.submit(change)
+        tasks = [pool.submit(task) for _ in range(4)]
+        try:
+            for each in tasks:
+                each.result()
+        finally:
+            given.put("")
+        changing.result()
+    assert seen
+    assert all(before == after == before[: len(before) // 1000] * 1000 for before, after in seen)
 
 
 @pytest.mark.parametrize("url", PLACES)

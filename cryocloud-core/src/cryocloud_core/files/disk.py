@@ -12,9 +12,9 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import private_name
@@ -23,6 +23,9 @@ from cryocloud_core.files.durable import libc, sync_all, sync_file, sync_tree
 _NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _OWN = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_EXCL
 _ADD = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND
+#: how often sweeps may take a directory away, which is empty, between our making it and using it
+_SWEEPS = 20
+T = TypeVar("T")
 _REMEDIES = {
     errno.ENOSPC: "make room on that disk, set CryoCloud.Worker.cache_max_share lower, or .tempdir to a larger disk",
     errno.EDQUOT: "the quota is used up: remove files, or ask for more",
@@ -37,9 +40,13 @@ class Disk:
 
     def open(self, path: Path) -> int:
         """Return a descriptor for reading and writing of a file that is made when it is not there."""
-        with told(path):
+
+        def opened() -> int:
             _make_folders(path.parent)
             return os.open(path, _NEW, 0o666)
+
+        with told(path):
+            return _surely(opened)
 
     def open_to_add(self, path: Path) -> int:
         """Return a descriptor for adding to the end of a file that is made when it is not there."""
@@ -112,7 +119,7 @@ class Disk:
     def make_folder(self, path: Path) -> None:
         """Make a directory of a tree and those above it; the tree is settled as a whole."""
         with told(path):
-            path.mkdir(parents=True, exist_ok=True)
+            _surely(lambda: path.mkdir(parents=True, exist_ok=True))
 
     def rename(self, source: Path, target: Path, *, durable: bool = True) -> None:
         """Give a file or directory its name; a file replaces a file, with `durable` for good."""
@@ -163,6 +170,14 @@ class Disk:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _surely(step: Callable[[], T]) -> T:
+    """Return what a step returns that makes the directories it needs, taken again when one vanished meanwhile."""
+    for _ in range(_SWEEPS):
+        with contextlib.suppress(FileNotFoundError):
+            return step()
+    return step()
 
 
 def _make_folders(path: Path) -> None:
