@@ -150,6 +150,20 @@ def test_dotted_keys_are_names(site: Site) -> None:
     assert site.load().get("S3.store.example.org:9000.secure") is False
 
 
+def test_a_dotted_key_that_begins_like_a_setting_is_beside_it(site: Site) -> None:
+    """Whichever file says it, and in which order; the same name in another spelling is still the same name."""
+    site.project.write_text("[HTTP.'proxy.example.org']\ntoken = 't'\n[HTTP]\n'proxy.x' = 1\n")
+    site.user.write_text("[HTTP]\nproxy = 'http://p'\n[HTTP.'proxy.example.org']\ntoken = 'other'\nuser = 'u'\n")
+
+    config = site.load()
+    whole = {"proxy": "http://p", "proxy.example.org": {"token": "t", "user": "u"}, "proxy.x": 1}
+    assert config.subtree("HTTP") == whole
+    names = ("HTTP.proxy", "HTTP.proxy.example.org.token", "HTTP.proxy.example.org", "HTTP.proxy.x", "HTTP.proxy.y")
+    assert [config.get(name) for name in names] == ["http://p", "t", {"token": "t", "user": "u"}, 1, None]
+    assert config.where("HTTP.proxy.example.org.token") == str(site.project)
+    assert {each.name for each in config.settings()} == {*names[:2], "HTTP.proxy.example.org.user", "HTTP.proxy.x"}
+
+
 @pytest.mark.parametrize(
     ("text", "place"),
     [("a = 1\nb = \n", ":2:5"), ("a = 1\na = 2\n", ":2:6"), ("[a\n", ":1:3"), ("v = nan\n", "")],

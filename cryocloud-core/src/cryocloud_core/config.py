@@ -12,7 +12,7 @@ import os
 import re
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from datetime import date, datetime
 from datetime import time as time_of_day
 from pathlib import Path
@@ -120,10 +120,7 @@ class Config:
         return self._tree != before
 
     def _find(self, name: str) -> Branch | Setting | None:
-        found: Branch | Setting | None = self._tree
-        for part in name.split("."):
-            found = found.get(part) if isinstance(found, dict) else None
-        return found
+        return _found(self._tree, name.split("."))
 
     def _profile_file(self, profile: str) -> Path:
         name = f"cryocloud.{profile}.toml"
@@ -149,10 +146,14 @@ class Config:
         return None
 
     def _read(self) -> Branch:
-        tree: Branch = {}
+        found: list[tuple[tuple[str, ...], Setting]] = []
         for path in reversed(self.files()):
-            _plant(tree, _flatten(_read_toml(path), (), str(path), _InlineTables(path)))
-        _plant(tree, _environment_settings(self._environ))
+            found += _flatten(_read_toml(path), (), str(path), _InlineTables(path))
+        found += _environment_settings(self._environ)
+        tree: Branch = {}
+        names = {setting.name for _, setting in found}
+        for parts, setting in found:
+            _plant(tree, _split(parts, names), setting)
         return tree
 
 
@@ -213,19 +214,19 @@ class _InlineTables:
 
 def _flatten(
     data: Mapping[str, Any], above: tuple[str, ...], source: str, inline: _InlineTables | None
-) -> Iterator[Setting]:
-    """Yield every value below `data`; `inline` is None where each map of that shape is a secret."""
+) -> Iterator[tuple[tuple[str, ...], Setting]]:
+    """Yield every value below `data` with its keys; `inline` is None where each map of that shape is a secret."""
     for key, value in data.items():
         parts = (*above, key)
         name = ".".join(parts)
         if isinstance(value, dict) and value:
             secret = Secret.read(value, Path(source).parent)
             if secret is not None and (inline is None or parts in inline):
-                yield Setting(name, secret, source)
+                yield parts, Setting(name, secret, source)
             else:
                 yield from _flatten(value, parts, source, inline)
         else:
-            yield Setting(name, _json_data(value, name, source), source)
+            yield parts, Setting(name, _json_data(value, name, source), source)
 
 
 def _json_data(value: Any, name: str, place: str) -> Any:
@@ -241,7 +242,7 @@ def _json_data(value: Any, name: str, place: str) -> Any:
     return value
 
 
-def _environment_settings(environ: Mapping[str, str]) -> Iterator[Setting]:
+def _environment_settings(environ: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], Setting]]:
     """Yield what variables like `CRYOCLOUD_CFG__Ocean__Wind__File` set; a value that is JSON is read as such."""
     for variable in sorted(environ):
         if variable.startswith(ENVIRONMENT):
@@ -264,17 +265,42 @@ def _no_constant(word: str) -> Any:
     raise ValueError(word)
 
 
-def _plant(tree: Branch, settings: Iterator[Setting]) -> None:
-    """Put settings into the tree, over what is there: a value replaces a whole table of that name and the reverse."""
-    for setting in settings:
-        *above, last = setting.name.split(".")
-        branch = tree
-        for part in above:
-            deeper = branch.get(part)
-            if not isinstance(deeper, dict):
-                deeper = branch[part] = {}
-            branch = deeper
-        branch[last] = setting
+def _split(keys: tuple[str, ...], names: Container[str]) -> list[str]:
+    """Return the keys with each dot in them as a step of its own, but for one that would lead through a value.
+
+    `proxy` may be a setting where `"proxy.example.org"` is a table.
+    """
+    parts: list[str] = []
+    for key in keys:
+        steps = key.split(".")
+        through = (".".join((*parts, *steps[:depth])) for depth in range(1, len(steps)))
+        parts += [key] if any(name in names for name in through) else steps
+    return parts
+
+
+def _plant(tree: Branch, parts: list[str], setting: Setting) -> None:
+    """Put a setting into the tree, over what is there: a value replaces a whole table of that name and the reverse."""
+    *above, last = parts
+    branch = tree
+    for part in above:
+        deeper = branch.get(part)
+        if not isinstance(deeper, dict):
+            deeper = branch[part] = {}
+        branch = deeper
+    branch[last] = setting
+
+
+def _found(branch: Branch, parts: list[str]) -> Branch | Setting | None:
+    """Return what a dotted name leads to; a key may hold dots."""
+    for depth in range(1, len(parts) + 1):
+        found: Branch | Setting | None = branch.get(".".join(parts[:depth]))
+        if isinstance(found, dict) and depth < len(parts):
+            found = _found(found, parts[depth:])
+        elif depth < len(parts):
+            found = None
+        if found is not None:
+            return found
+    return None
 
 
 def _settings(found: Branch | Setting) -> Iterator[Setting]:

@@ -8,16 +8,16 @@ path and say whether trying again can help; on the other side a name never holds
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from cryocloud_core.errors import ConfigError, TransferError
 from cryocloud_core.sdk.url import Url
-from cryocloud_core.secrets import reveal
+from cryocloud_core.secrets import Secret, reveal
 
 #: what `read_small` reads at most of one file, in bytes
 SMALL_BYTES = 1024 * 1024
@@ -113,21 +113,46 @@ class TransferConfig:
     """The settings of one kind of transfer (`S3`, `SSH`, …): per server, else for all of its servers.
 
     A server's own settings stand under its name, dots as they are or as `_`, with its port (`store.local:9000`, or with
-    `_` for the colon too), else without. `root` is where all of them stand, for messages.
+    `_` for the colon too), else without. `root` is where all of them stand, for messages; `settings` are the names that
+    there are, if they are known: by them a server's table is told from a setting that is one.
     """
 
     values: Mapping[str, Any] = field(factory=dict)
     root: str = ""
+    settings: frozenset[str] = frozenset()
 
     def get(self, url: Url, name: str, default: Any = None) -> Any:
         """Return a setting for the server of `url`, a secret revealed. Raises ConfigError for one that is lost."""
         for server, table in self.tables(url):
             if table.get(name) is not None:
                 return self._revealed(table[name], server, name)
-        general = self.values.get(name)
+        general = self._general(name)
         if general is None or (isinstance(general, Mapping) and not general):
             return default
         return self._revealed(general, name)
+
+    def without(self, names: Collection[str]) -> TransferConfig:
+        """Return these settings without some that are for all servers; what is a server's own stays."""
+        own = {name: self._servers_below(name) for name in names}
+        return evolve(self, values={**self.values, **own})
+
+    def _general(self, name: str) -> Any:
+        """Return a setting of all servers, without the tables of servers whose dotted names begin like it."""
+        servers = self._servers_below(name)
+        if not servers:
+            return self.values.get(name)
+        return {key: each for key, each in self.values[name].items() if key not in servers}
+
+    def _servers_below(self, name: str) -> dict[str, Any]:
+        found = self.values.get(name)
+        if not isinstance(found, Mapping) or Secret.of(found) is not None:
+            return {}
+        return {key: each for key, each in found.items() if self._is_of_server(each)}
+
+    def _is_of_server(self, found: Any) -> bool:
+        if not isinstance(found, Mapping) or Secret.of(found) is not None:
+            return False
+        return any(key in self.settings or self._is_of_server(each) for key, each in found.items())
 
     def _revealed(self, value: Any, *names: str) -> Any:
         """Return a value with its secrets; one that is lost is told with the setting that needs it."""
@@ -168,7 +193,7 @@ class Transfer(ABC):
     settings: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, config: TransferConfig) -> None:
-        self.config = config
+        self.config = evolve(config, settings=type(self).settings)
 
     @abstractmethod
     def stat(self, url: Url) -> RemoteFile:

@@ -47,8 +47,7 @@ class HttpSettings:
         Raises ConfigError.
         """
         if not is_named:
-            general = {name: each for name, each in config.values.items() if name not in CREDENTIALS}
-            config = TransferConfig(general, config.root)
+            config = config.without(CREDENTIALS)
         found = Configured(config, url, "HTTP")
         return cls(
             _headers(found, url),
