@@ -140,3 +140,13 @@ def test_several_files_are_checked_at_once(folder: Path, capsys: pytest.CaptureF
     out, err = capsys.readouterr()
     assert "flow.json: no errors" in out
     assert err.startswith("bad.json:1:2: E01")
+
+
+def test_a_misspelt_setting_of_workers_is_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """However many files are checked; modules' own settings are not, and nothing is refused."""
+    (folder / "cryocloud.toml").write_text('[CryoCloud.Worker]\ntempdri = "/t"\nOcean = 1\n')
+    file = write(folder)
+    (folder / "other.json").write_text((folder / file).read_text().replace("Flow", "Other"))
+    assert cli.invoke(["check", file, "other.json"]) == 0
+    told = 'CryoCloud.Worker.tempdri is no setting of CryoCloud (did you mean "tempdir"?)'
+    assert capsys.readouterr().err.splitlines() == [told]

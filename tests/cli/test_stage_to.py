@@ -132,3 +132,16 @@ def test_archives_that_would_share_a_directory_are_refused(
     assert not http_server.asked
     assert not (folder / "out").exists()
     assert cli.invoke(["stage", "--to", "out", *urls]) == 0
+
+
+def test_a_misspelt_setting_of_workers_is_told(
+    http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By stage and put, to people; the path stays alone on stdout."""
+    (folder / "cryocloud.toml").write_text(f'[CryoCloud.Worker]\ntempdir = "{folder}/tmp"\ntransfer_retrys = 1\n')
+    (http_server.files / "spelt").write_text("x")
+    told = 'CryoCloud.Worker.transfer_retrys is no setting of CryoCloud (did you mean "transfer_retries"?)\n'
+    assert cli.invoke(["stage", "--to", "out", http_server.url("spelt")]) == 0
+    assert capsys.readouterr() == (f"{folder}/out/spelt\n", told)
+    assert cli.invoke(["put", "out/spelt", f"file://{folder}/sent"]) == 0
+    assert capsys.readouterr().err == told

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cryocloud_core.api.reading import ReadFile, read_all
 from cryocloud_core.cli.running import reading_of
 from cryocloud_core.cli.text import plain
 from cryocloud_core.cli.workflow_options import TYPED
+from cryocloud_core.files.misspelt import misspelt_of_workers
 from cryocloud_core.graph.pictures import text
 from cryocloud_core.sdk.registry import Registry
 
@@ -20,11 +21,19 @@ def check_files(flags: Mapping[str, Any]) -> int:
     for file in read:
         for line in (*file.lines(errors=True), *file.lines(errors=False)):
             print(plain(line), file=sys.stderr)
+    for line in _misspelt(read):
+        print(plain(line), file=sys.stderr)
     for file in read:
         if file.linked.workflow is not None:
             print("\n".join(map(plain, text(file.linked.workflow))))
             print(verdict(file))
     return 2 if any(file.lines(errors=True) for file in read) else 0
+
+
+def _misspelt(read: Sequence[ReadFile]) -> list[str]:
+    """Return a line for each misspelt setting of workers; files may share a configuration."""
+    lines = [line for file in read for line in misspelt_of_workers(file.config.subtree("CryoCloud.Worker"))]
+    return list(dict.fromkeys(lines))
 
 
 def verdict(file: ReadFile) -> str:

@@ -1,6 +1,6 @@
 """What `cryocloud stage` and `cryocloud put` do: the machinery of the workers, for a person at a terminal.
 
-Laws: paths and URLs alone go to stdout, progress to stderr and only when that is a terminal; an interrupt leaves
+Laws: paths and URLs alone go to stdout, warnings to stderr, progress too if that is a terminal; an interrupt leaves
 nothing half under a final name and says what is kept.
 """
 
@@ -26,6 +26,7 @@ from cryocloud_core.files.archives import PRIVATE_PREFIX, unpack_into
 from cryocloud_core.files.bookkeeping import key_of
 from cryocloud_core.files.copying import copy_whole
 from cryocloud_core.files.members import packing_of
+from cryocloud_core.files.misspelt import misspelt_of_workers
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.service import FileService, existing
 from cryocloud_core.files.targets import name_of
@@ -121,7 +122,10 @@ def _moving(given: Mapping[str, Any], work: Callable[[FileService], int], kept: 
 def _service(given: Mapping[str, Any], show: Callable[[Moving], None], check: Callable[[], None]) -> FileService:
     config = Config.load(Path.cwd(), given["profile"])
     transfers = Transfers(Routes.of(Registry.installed(), config.subtree))
-    return FileService.of(config.subtree("CryoCloud.Worker"), machine_name(), transfers, check, show)
+    settings = config.subtree("CryoCloud.Worker")
+    for line in misspelt_of_workers(settings):
+        print(plain(line), file=sys.stderr)
+    return FileService.of(settings, machine_name(), transfers, check, show)
 
 
 def _staged(files: FileService, source: str, way: Preparation, to: Path | None) -> list[str]:

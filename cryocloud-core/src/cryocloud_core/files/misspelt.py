@@ -1,4 +1,4 @@
-"""Misspelt settings: of a server, refused when it is first met; of workers, warned of when a run starts.
+"""Misspelt settings: of a server, refused when it is first met; of workers, warned of.
 
 Laws: where names are known an unknown one is an error; below `CryoCloud.Worker` modules may have settings of their own,
 so only a name that is nearly one of ours is told, and nothing is stopped by it.
