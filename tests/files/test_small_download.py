@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from cryocloud_core.errors import CryoCloudError, StagingError
 from cryocloud_core.files.bookkeeping import Books, settled
 from cryocloud_core.files.disk import Disk
+from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.small_reading import BATCH_FILES
+from cryocloud_core.files.sweeping import LEFTOVER_S
+from cryocloud_core.files.terms import Clock
 from cryocloud_core.sdk.transfer import SMALL_BYTES
 from cryocloud_core.sdk.url import Url
 from tests.files.hostile import FailingDisk, Killed, place, quick_folder
@@ -64,6 +67,9 @@ def test_small_files_come_by_the_batch_and_count_as_copies(tmp_path: Path) -> No
     layer.told = told.append
 
     assert layer.fetch_small(wanted) == set(wanted) == right(world, wanted)
+    sweeper = small_layer(world, tmp_path / "temp", cache_max_bytes=1, cache_keep_s=0.0, sweep_every_s=0.0)
+    sweeper.sweep()
+    assert right(world, wanted) == set(wanted)
     assert [len(paths) for paths in world.asked] == [20]
     assert (told[-1].files_done, told[-1].files) == (20, 20)
     assert told[-1].done_bytes == sum(map(len, world.contents.values()))
@@ -71,12 +77,9 @@ def test_small_files_come_by_the_batch_and_count_as_copies(tmp_path: Path) -> No
         assert layer.fetch(url, path, sparing=True) == path
         assert layer.source_of(path) == url
     assert world.reads == []
-    sweeper = small_layer(world, tmp_path / "temp", cache_max_bytes=1, cache_keep_s=0.0, sweep_every_s=0.0)
-    sweeper.sweep()
-    assert right(world, wanted) == set(wanted)
     layer.release_all()
     sweeper.sweep()
-    assert not any(path.exists() for path in wanted.values() if world.contents[url_of(wanted, path).path])
+    assert not any(path.exists() for url, path in wanted.items() if world.contents[url.path])
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -85,11 +88,6 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-def url_of(wanted: dict[Url, Path], path: Path) -> Url:
-    """Return the URL of a place."""
-    return next(url for url, each in wanted.items() if each == path)
 
 
 def test_more_than_a_batch_comes_in_several(tmp_path: Path) -> None:
@@ -267,10 +265,50 @@ def test_contents_are_durable_before_any_gets_its_name_and_names_at_the_end(coun
     assert disk.fresh == set()
 
 
+def test_what_the_books_speak_of_is_left(tmp_path: Path) -> None:
+    """A copy that is gone from its place may have things made of it: whoever fetches one file sees to them."""
+    world = world_of(4)
+    wanted = wanted_of(world, tmp_path / "out")
+    layer = small_layer(world, tmp_path / "temp")
+    layer.fetch_small(wanted)
+    gone = place("/l/2")
+    (made := tmp_path / "out" / "made").write_bytes(b"of it")
+    layer.belongs(made, wanted[gone])
+    for path in wanted.values():
+        path.unlink()
+    world.asked.clear()
+
+    assert layer.fetch_small(wanted) == set()
+    layer.fetch(gone, wanted[gone])
+    assert layer.source_of(made) == gone
+
+
+def test_what_a_killed_process_left_is_swept_after_a_day(tmp_path: Path) -> None:
+    """Beside a place outside our own directory, and in the one for files that are coming; not before."""
+    for folder in (tmp_path / "temp" / "cc" / "mem", tmp_path / "out"):
+        world = world_of(10)
+
+        class Dying(FailingDisk):
+            def settle_all(self, paths: Sequence[Path]) -> None:
+                self.steps_left = 0
+                raise Killed
+
+        with pytest.raises(Killed):
+            small_layer(world, tmp_path / "temp", Dying()).fetch_small(wanted_of(world, folder))
+    left = private_files(tmp_path)
+    assert len(left) == 20
+    sweeper = small_layer(world, tmp_path / "temp", sweep_every_s=0.0)
+    sweeper.sweep()
+    assert private_files(tmp_path) == left
+    tomorrow = Clock(wall=lambda: time.time() + LEFTOVER_S + 60)
+    Layer(sweeper.transfers, sweeper.settings, clock=tomorrow).sweep()
+    assert private_files(tmp_path) == []
+
+
 KINDS = st.sampled_from([*GOOD * 3, *WRONG_ALONE, *ENDS])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from((0, 1, 50, 3000)), KINDS), min_size=2, max_size=10),
     st.none() | st.integers(0, 70),

@@ -108,7 +108,7 @@ def test_what_a_failed_try_left_of_a_small_file_does_not_get_into_the_tree(lists
 KINDS = st.sampled_from([*GOOD * 3, *WRONG, *ENDS])
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from((0, 1, 50, 3000)), KINDS), min_size=2, max_size=10),
     st.none() | st.integers(0, 70),
@@ -118,7 +118,10 @@ KINDS = st.sampled_from([*GOOD * 3, *WRONG, *ENDS])
 def test_whatever_goes_wrong_the_tree_is_whole_or_not_there(
     files: list[tuple[int, str]], fails: int | None, dies: bool, lists_size: bool
 ) -> None:
-    """A disk that is full, or a process that dies, at any step; the next try brings it, and nothing stays beside it."""
+    """A disk that is full, or a process that dies, at any step; the next try brings it, and nothing stays beside it.
+
+    A process that dies over its last step leaves its journal to the sweep.
+    """
     with quick_folder() as folder:
         contents = {f"{'sub/' * (at % 2)}{at}": os.urandom(size) for at, (size, _) in enumerate(files)}
         world = world_of(contents, lists_size=lists_size)
@@ -129,11 +132,13 @@ def test_whatever_goes_wrong_the_tree_is_whole_or_not_there(
             layer.fetch_tree(place("/d"), target)
         layer.release_all()
         world.thaw.set()
-        assert not target.exists() or found_in(target) == contents
+        was_there = target.exists()
+        assert not was_there or found_in(target) == contents
         assert held_locks(folder / "temp", [target]) == []
         small_layer(world, folder / "temp").fetch_tree(place("/d"), target)
         assert found_in(target) == contents
-        assert private_files(folder / "out") == []
+        left = [path for path in private_files(folder / "out") if not (was_there and path.suffix == ".done")]
+        assert left == []
 
 
 def test_a_try_goes_on_with_what_an_earlier_one_noted(tmp_path: Path) -> None:
