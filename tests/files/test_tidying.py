@@ -67,7 +67,7 @@ def names(books: Books, folder: str) -> set[str]:
 def test_locks_that_nobody_holds_go_once_they_are_old(
     servers: Path, machine: Callable[..., FileService], tidy: Callable[[float], None], books: Books
 ) -> None:
-    """Those of a copy that is used stay, with those of its server; after its end they go."""
+    """The slot that is held stays, and the list of what a living task uses; after its end they go."""
     put(servers, "store/in/used", "x")
     put(servers, "store/in/free", "x")
     user, other = machine(), machine()
@@ -75,18 +75,20 @@ def test_locks_that_nobody_holds_go_once_they_are_old(
     other.remote.release(sweep=False)
     slot = FileLock(books.host(Url.parse("s3://store/in/used")) / "0")
     assert slot.take_now()
-    assert f"{key_of(Path(free))}.use" in names(books, "locks")
+    assert f"{key_of(Path(free))}.lock" in names(books, "locks")
 
     tidy(OLD_S - TIDY_EVERY_S)
-    assert f"{key_of(Path(free))}.use" in names(books, "locks")
+    assert f"{key_of(Path(free))}.lock" in names(books, "locks")
     tidy(OLD_S + TIDY_EVERY_S)
-    assert names(books, "locks") == {"sweep", f"{key_of(used)}.use"}
+    assert names(books, "locks") == {"gate", "sweep"}
+    assert len(names(books, "uses")) == 1
+    assert used.exists()
     assert {Path(name).name for name in names(books, "hosts")} - {slot.path.parent.name} == {"0"}
     slot.release()
     user.remote.release(sweep=False)
     tidy(OLD_S + 3 * TIDY_EVERY_S)
-    assert names(books, "locks") == {"sweep"}
-    assert not names(books, "hosts")
+    assert names(books, "locks") == {"gate", "sweep"}
+    assert not names(books, "hosts") | names(books, "uses")
     assert staged(machine(), "s3://store/in/free") == free
 
 

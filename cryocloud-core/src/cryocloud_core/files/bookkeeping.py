@@ -63,10 +63,6 @@ class Books:
         """Return the lock of whoever writes `target`."""
         return self.folder("locks") / f"{key_of(target)}.lock"
 
-    def use(self, target: Path) -> Path:
-        """Return the lock that users of the copy at `target` share."""
-        return self.folder("locks") / f"{key_of(target)}.use"
-
     def host(self, url: Url) -> Path:
         """Return the directory of the slots of a server."""
         return self.folder(f"hosts/{_hash(f'{url.scheme}://{url.server}')}")

@@ -1,7 +1,7 @@
 """Copies of remote files on this machine: what each is a copy of, whether it still is, who uses it.
 
 Laws: a copy is used again only if nobody touched it here and the other side shows the same size and validator (or
-checksum); what we have no book of is not ours; a user holds a shared lock that frees itself when the user dies.
+checksum); what we have no book of is not ours.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from cryocloud_core.errors import WireError
 from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.bookkeeping import Books
-from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.strangers import holds_strange, is_unpacked
 from cryocloud_core.files.terms import Terms
+from cryocloud_core.files.uses import Uses
 from cryocloud_core.sdk.transfer import RemoteFile
 from cryocloud_core.wire import from_json, to_data
 
@@ -138,12 +137,11 @@ def leaf_of(found: os.stat_result, remote: RemoteFile) -> Leaf:
 
 @define(eq=False)
 class Cache:
-    """The books of the copies on this machine, and those of them that one task uses."""
+    """The books of the copies on this machine, and which of them one task uses."""
 
     books: Books
     terms: Terms
-    _used: dict[str, FileLock] = field(factory=dict)
-    _lock: threading.Lock = field(factory=threading.Lock)
+    uses: Uses = field(default=Factory(lambda self: Uses(self.books, self.terms.pause), takes_self=True))
 
     def find(self, target: Path) -> Copy | None:
         """Return the book of the copy at a settled path, None when there is none."""
@@ -201,35 +199,6 @@ class Cache:
             outdated = {name: size for name, size in copy.outdated.items() if name != str(path)}
             self.keep(evolve(copy, belongs={**copy.belongs, str(path): _bytes_of(path)}, outdated=outdated))
             self.terms.disk.note(self.books.meta(path), {"of": str(target)})
-
-    def use(self, target: Path) -> None:
-        """Hold off everybody who would sweep a copy, until `release_all`."""
-        with self._lock:
-            if str(target) not in self._used:
-                lock = FileLock(self.books.use(target), shared=True)
-                lock.take(self.terms.pause)
-                self._used[str(target)] = lock
-
-    def is_used_by_others(self, target: Path) -> bool:
-        """Return True when another task uses the copy at a settled path. Only for who holds the target's lock."""
-        with self._lock:
-            ours = self._used.get(str(target))
-            if ours is not None:
-                ours.release()
-            alone = FileLock(self.books.use(target))
-            try:
-                is_used = not alone.take_now()
-                alone.release()
-            finally:
-                if ours is not None:  # no sweep came between: it takes the target's lock first
-                    ours.take(self.terms.pause)
-            return is_used
-
-    def release_all(self) -> None:
-        """Let go of every copy."""
-        with self._lock:
-            while self._used:
-                self._used.popitem()[1].release()
 
     def all(self) -> Iterator[tuple[float, Copy]]:
         """Yield every copy with the moment when it was last used."""

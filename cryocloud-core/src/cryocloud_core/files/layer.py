@@ -107,7 +107,7 @@ class Layer:
             self._cache.announce(copy)
             tree.place()
             self._cache.replace(copy)
-            self._cache.use(place)
+            self._cache.uses.add([place])
         return target
 
     def fetch_any(self, url: Url, target: Path, *, sparing: bool = False) -> Path:
@@ -192,7 +192,7 @@ class Layer:
         """Keep the copy at `path` (or what belongs to one) from being swept until `release_all`."""
         owner = self._cache.owner_of(settled(path))
         if owner is not None:
-            self._cache.use(owner.path)
+            self._cache.uses.add([owner.path])
             self._cache.touch(owner.path)
 
     def is_of(self, remote: RemoteFile, target: Path) -> bool:
@@ -207,7 +207,7 @@ class Layer:
 
     def release_all(self) -> None:
         """Let go of every copy that this layer keeps in use: the task has ended."""
-        self._cache.release_all()
+        self._cache.uses.clear()
 
     def sweep(self) -> None:
         """Remove copies that nobody uses, the longest unused first, while over the configured size or disk share.
@@ -234,7 +234,7 @@ class Layer:
             if place.is_dir():
                 raise StagingError("is a directory, no file can be put there", subject=str(place))
             self._cache.replace(self._downloaded(url, place, known, sparing=sparing))
-            self._cache.use(place)
+            self._cache.uses.add([place])
 
     def _downloaded(self, url: Url, place: Path, known: RemoteFile | None, *, sparing: bool) -> Copy:
         def announce(part: Path, remote: RemoteFile) -> None:
@@ -253,7 +253,7 @@ class Layer:
 
     def _reuse(self, copy: Copy, url: Url) -> None:
         self._cache.touch(copy.path)
-        self._cache.use(copy.path)
+        self._cache.uses.add([copy.path])
         files = len(copy.files) if copy.is_tree else 1
         self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files))
 
@@ -265,7 +265,9 @@ class Layer:
         if copy is not None and copy.is_ours and not (sparing and copy.url != str(url)):
             if not copy.is_pure:
                 raise OccupiedError("holds files that others put there", subject=str(place), remedy="move them away")
-            if self._cache.is_used_by_others(place):
+            with self._cache.uses.shut(own_count=False) as is_used:
+                is_in_the_way = is_used(place)
+            if is_in_the_way:
                 raise OccupiedError("is being used", subject=str(place), remedy="wait until it is not")
         elif sparing or settled(self._books.root) not in place.parents:
             raise OccupiedError("exists and is not a copy of ours", subject=str(place), remedy="move it away")

@@ -125,6 +125,6 @@ class SmallDownload:
             disk.rename(each.lies, each.place, durable=False)
         disk.settle_all(list(self._made))
         self._made.clear()
-        for each in saved.values():
-            self.cache.use(each.place)
+        self.cache.uses.add(each.place for each in saved.values())
+        for _ in saved:
             self.progress.file_done()

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
-from itertools import takewhile
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import define, field
@@ -71,7 +70,7 @@ class Sweep:
                 continue
             is_lost = copy.is_gone and not any(os.path.lexists(path) for path in copy.made)
             if self._is_over(copy.path) or (is_lost and ago > LEFTOVER_S):
-                self._try(lambda copy=copy: self._remove(copy))  # type: ignore[misc]
+                self._try(lambda copy=copy, at=at: self._remove(copy, at))  # type: ignore[misc]
 
     def _try(self, step: Callable[[], None]) -> None:
         try:
@@ -86,27 +85,40 @@ class Sweep:
         above = next(folder for folder in path.parents if folder.is_dir())
         return self.cache.terms.disk.used_share(above) > settings.cache_max_share
 
-    def _remove(self, copy: Copy) -> None:
-        """Remove a copy and what was made of it, unless it is being used or fetched."""
-        books = self.cache.books
-        with _all_held(FileLock(books.lock(copy.path)), FileLock(books.use(copy.path))) as ours:
-            now = self.cache.find(copy.path)
-            if not ours or now != copy:
-                return
+    def _remove(self, copy: Copy, at: float) -> None:
+        """Remove a copy that was used last `at` a moment, and what was made of it, unless it is used or fetched now."""
+        lock = FileLock(self.cache.books.lock(copy.path))
+        if not lock.take_now():
+            return
+        aside: list[Path] = []
+        try:
+            # Looking through a large tree takes a while, in which somebody may use it: its book tells.
             if (copy.is_ours and not copy.is_pure) or any(holds_strange(Path(path)) for path in copy.made):
                 return  # somebody's own files lie in it
-            size = _size(copy)
-            for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):
-                self._remove_path(path)
-            self.cache.forget(copy, is_swept=copy.is_ours)
+            with self.cache.uses.shut() as is_used:
+                if self._is_touched(copy, at) or is_used(copy.path):
+                    return
+                size = _size(copy)
+                for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):
+                    if os.path.lexists(path):
+                        aside.append(path.with_name(private_name()))
+                        self.cache.terms.disk.rename(path, aside[-1], durable=False)
+                self.cache.forget(copy, is_swept=copy.is_ours)
             self._total -= size
+        finally:
+            lock.discard()
+            for path in aside:
+                self._remove_path(path)
+
+    def _is_touched(self, copy: Copy, at: float) -> bool:
+        try:
+            return self.cache.find(copy.path) != copy or self.cache.books.meta(copy.path).stat().st_mtime != at
+        except FileNotFoundError:
+            return True
 
     def _remove_path(self, path: Path) -> None:
-        if not os.path.lexists(path):
-            return
-        aside = path.with_name(private_name())
-        self.cache.terms.disk.rename(path, aside, durable=False)
-        self.cache.terms.disk.remove(aside)
+        """Remove what was put aside, and the directories of ours that it leaves empty."""
+        self.cache.terms.disk.remove(path)
         root = settled(self.cache.books.root)
         with contextlib.suppress(OSError):  # one that is not empty, or somebody puts a copy there now
             for folder in path.parents:
@@ -132,20 +144,6 @@ class Sweep:
             return self.cache.terms.clock.wall() - _changed_at(path) < LEFTOVER_S
         except OSError:  # it is getting its name, or is being removed, right now
             return True
-
-
-@contextlib.contextmanager
-def _all_held(*locks: FileLock) -> Iterator[bool]:
-    """Hold all locks, or none; whoever waits for one of them opens its file anew once it is gone.
-
-    They are taken in their order, and none after one that somebody has.
-    """
-    held = list(takewhile(FileLock.take_now, locks))
-    try:
-        yield len(held) == len(locks)
-    finally:
-        for lock in held:
-            lock.discard() if len(held) == len(locks) else lock.release()
 
 
 def _size(copy: Copy) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import takewhile
 from pathlib import Path
 
 from attrs import frozen
@@ -63,10 +62,10 @@ class Tidying:
 
     def _tidy_locks(self) -> None:
         for path in self._old("locks"):
-            # Who holds a copy's lock looks who uses it: nobody else may seem to, not even for this moment.
-            first = [FileLock(path.with_suffix(".lock"))] if path.suffix == ".use" else []
-            if path.suffix:  # the lock of sweeps has none, and is ours now
-                _discard(*first, FileLock(path))
+            if path.suffix:  # the locks of the whole machine have none
+                _discard(FileLock(path))
+        with self.cache.uses.shut():
+            self.cache.uses.tidy()
 
     def _tidy_hosts(self) -> None:
         for folder in list(self._books.folder("hosts").iterdir()):
@@ -101,10 +100,9 @@ class Tidying:
 _COPIES = ("meta", "swept")
 
 
-def _discard(*locks: FileLock) -> None:
-    """Take locks away, in their order, up to the first that somebody has."""
-    held = list(takewhile(FileLock.take_now, locks))
-    for lock in held:
+def _discard(lock: FileLock) -> None:
+    """Take a lock away, unless somebody has it."""
+    if lock.take_now():
         lock.discard()
 
 

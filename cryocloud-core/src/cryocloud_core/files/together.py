@@ -43,13 +43,23 @@ class Together:
             return [work(item) for item in items]
         from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
+        errors: list[BaseException] = []
+
+        def guarded(item: T) -> R:
+            if self._failed.is_set():
+                raise AbandonedError
+            try:
+                return work(item)
+            except BaseException as error:
+                errors.append(error)
+                self._failed.set()
+                raise
+
         try:
             with ThreadPoolExecutor(min(self.width, len(items)), "cryocloud-files") as pool:
-                futures = [pool.submit(work, item) for item in items]
+                futures = [pool.submit(guarded, item) for item in items]
                 try:
-                    done, waiting = wait(futures, return_when=FIRST_EXCEPTION)
-                    if waiting:
-                        self._failed.set()
+                    wait(futures, return_when=FIRST_EXCEPTION)
                 except BaseException:
                     self._failed.set()
                     raise
@@ -58,7 +68,6 @@ class Together:
                         future.cancel()
         finally:
             self._failed.clear()
-        errors = [error for each in futures if each in done and (error := each.exception()) is not None]
         if errors:
             raise errors[0]
         return [future.result() for future in futures]
