@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cryocloud_core.errors import StagingError
+from cryocloud_core.files import cache
 from cryocloud_core.files.service import FileService
 from cryocloud_core.sdk.url import Url
 from tests.files.folder_transfer import clear, put, reads, staged, zipped
@@ -114,6 +115,27 @@ def test_what_was_fetched_again_and_not_unpacked_by_a_task_that_died_is_unpacked
     assert staged(machine(), path) == path
     assert not archive.exists()
     assert reads("a.zip") == 2
+
+
+def test_of_a_huge_directory_that_was_swept_little_stays_noted(
+    servers: Path,
+    machine: Callable[..., FileService],
+    sweep: Callable[[], None],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Enough to fetch it again, not enough to say that it is the same."""
+    monkeypatch.setattr(cache, "_NOTE_BYTES", 1000)
+    for number in range(30):
+        put(servers, f"store/in/p/{number}", "content")
+    path = handed_on(machine(), "s3://store/in/p/")
+    sweep()
+    (note,) = (Path(path).parents[3] / "swept").iterdir()
+    assert note.stat().st_size < 1000
+
+    assert staged(machine(), path) == path
+    assert len(list(Path(path).iterdir())) == 30
+    assert "may be another version" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["file", "directory", "archive"])

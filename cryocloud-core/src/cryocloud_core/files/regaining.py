@@ -75,7 +75,8 @@ class Regaining:
             self.unpack(copy.path)
         now = read_copy(self.books.meta(copy.path))
         if now is None or not now.is_version_of(copy):
-            logger.warning("%s may be another version than before: its original changed meanwhile", gone.place)
+            told = "%s may be another version than before: nothing shows that its original is still the same"
+            logger.warning(told, gone.place)
 
 
 def _noted(place: Path, books: Books) -> Copy | None:
