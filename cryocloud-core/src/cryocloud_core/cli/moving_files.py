@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def stage_files(given: Mapping[str, Any]) -> int:
         _print({"paths": [path for paths in found for path in paths]}, as_json=given["json"])
         return 0
 
-    return _moving(given, work, "what arrived is kept: the same command goes on from there")
+    return _moving(given, work, _kept)
 
 
 def put_file(given: Mapping[str, Any]) -> int:
@@ -95,21 +95,42 @@ def put_file(given: Mapping[str, Any]) -> int:
         _print({"url": files.put(str(path), _destination(path, given["url"]))}, as_json=given["json"])
         return 0
 
-    return _moving(given, work, f"{shown_url(given['url'])} is what it was before")
+    url = shown_url(given["url"])
+    whole = "what arrived below it is whole: the same command sends the rest"
+    return _moving(
+        given, work, lambda _: f"{url}: {whole}" if given["path"].is_dir() else f"{url} is what it was before"
+    )
 
 
-def _moving(given: Mapping[str, Any], work: Callable[[FileService], int], kept: str) -> int:
+def _kept(moved: Collection[Moving]) -> str:
+    """Say what an interrupted transfer leaves to be gone on with; `moved` has the last that was told of each file."""
+    begun = [each for each in moved if each.files_done < each.files]
+    if all(each.is_kept for each in begun):
+        return "what arrived is kept: the same command goes on from there" if moved else "nothing had arrived"
+    anew = "the same command may have to begin anew: the server does not say that it can go on"
+    is_any_whole = len(begun) < len(moved) or any(each.files_done for each in begun)
+    return f"what arrived whole is kept; with the rest {anew}" if is_any_whole else anew
+
+
+def _moving(
+    given: Mapping[str, Any], work: Callable[[FileService], int], kept: Callable[[Collection[Moving]], str]
+) -> int:
     """Do the work with this machine's file service, a bar on a terminal, and an ear for interrupts."""
     from cryocloud_core.cli.transfer_bar import bar
 
-    ear = Ear()
+    ear, moved = Ear(), dict[str, Moving]()
     with bar(sys.stderr) as show, ear.open():
-        files = _service(given, show, ear.check)
+
+        def told(moving: Moving) -> None:
+            moved[moving.url.text] = moving
+            show(moving)
+
+        files = _service(given, told, ear.check)
         try:
             code = work(files)
             files.remote.release()
         except Interrupted:
-            print(f"interrupted; {plain(kept)}", file=sys.stderr)
+            print(f"interrupted; {plain(kept(moved.values()))}", file=sys.stderr)
             return 130
         except ResolutionError as error:
             raise UsageError(error.message, subject=error.subject, place=error.place, remedy=error.remedy) from error

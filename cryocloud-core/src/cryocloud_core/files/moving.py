@@ -18,13 +18,17 @@ TELL_EVERY_S = 0.25
 
 @frozen
 class Moving:
-    """How far it is: bytes that are here (or there), of how many if known; files that are complete, of how many."""
+    """How far it is: bytes that are here (or there), of how many if known; files that are complete, of how many.
+
+    `is_kept`: what came of a file that is not complete is gone on with after an interrupt.
+    """
 
     url: Url
     done_bytes: int = 0
     size_bytes: int | None = None
     files_done: int = 0
     files: int = 1
+    is_kept: bool = False
 
 
 @define(eq=False)
@@ -40,6 +44,7 @@ class Progress:
     is_sized: bool = False
     _done_bytes: int = 0
     _files_done: int = 0
+    _is_kept: bool = False
     _next_at: float = float("-inf")
     _lock: threading.Lock = field(factory=threading.Lock)
 
@@ -57,6 +62,13 @@ class Progress:
             self.size_bytes = size_bytes
             self._tell()
 
+    def kept(self, is_kept: bool) -> None:
+        """Say whether what is here of a file would be gone on with; a change is always told."""
+        with self._lock:
+            if is_kept != self._is_kept:
+                self._is_kept = is_kept
+                self._tell(last=True)
+
     def file_done(self) -> None:
         """Count a file that is complete; the last one is always told."""
         with self._lock:
@@ -67,4 +79,5 @@ class Progress:
         at = self.now()
         if last or at >= self._next_at:
             self._next_at = at + TELL_EVERY_S
-            self.told(Moving(self.url, self._done_bytes, self.size_bytes, self._files_done, self.files))
+            done, files = self._done_bytes, self._files_done
+            self.told(Moving(self.url, done, self.size_bytes, files, self.files, self._is_kept))

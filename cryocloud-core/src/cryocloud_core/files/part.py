@@ -243,6 +243,8 @@ def joined(known: RemoteFile, told: RemoteFile) -> RemoteFile:
         validator=known.validator or told.validator,
         checksum=known.checksum or told.checksum,
         media_type=known.media_type or told.media_type,
+        immutable=known.immutable or told.immutable,
+        in_parts=known.in_parts or told.in_parts,
     )
 
 

@@ -52,6 +52,7 @@ class Pull:
         self.part.begin(evolve(remote, url=str(self.url)))
         self.progress.moved(self.part.done.total - before)
         self.progress.sized(remote.size_bytes)
+        self._tell_whether_kept()
 
     def forget(self) -> None:
         """Drop what is here."""
@@ -82,6 +83,11 @@ class Pull:
 
     def _resumable(self) -> bool:
         return self.ranges and self.transfer.abilities.ranges
+
+    def _tell_whether_kept(self) -> None:
+        """Say whether the next try goes on from here: only with parts, and with something that tells versions apart."""
+        remote = self.part.remote
+        self.progress.kept(self._resumable() and remote.in_parts and bool(remote.validator or remote.checksum))
 
     def _without_ranges(self) -> None:
         remote = self.part.remote
@@ -155,6 +161,7 @@ class Pull:
         if ignored and not alone:
             raise RangesIgnoredError("ignored a range", subject=str(self.url), repeat=True)
         self.ranges = self.ranges and not ignored
+        self._tell_whether_kept()
         told = evolve(told, url=str(self.url))
         if differs(self.part.remote, told) or (ignored and not is_same(self.part.remote, told)):
             if incoming.start != 0 or not alone:
@@ -162,6 +169,7 @@ class Pull:
             self.begin(told)
             return 0, told.size_bytes
         self.part.learn(joined(self.part.remote, told))
+        self._tell_whether_kept()
         return incoming.start, stop if not ignored and stop is not None else self.part.remote.size_bytes
 
     def _refuse_surplus(self, errand: Errand[None], sent: int, end: int) -> None:

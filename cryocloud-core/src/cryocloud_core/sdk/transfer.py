@@ -50,7 +50,8 @@ class RemoteFile:
     """What the other side tells of a file: everything beside its place may be unknown.
 
     `validator` changes when the content does (an ETag; size and time of change); `checksum` is `algorithm:hex` with an
-    algorithm of hashlib, of the whole content; `media_type` in lower case, without parameters.
+    algorithm of hashlib, of the whole content; `media_type` in lower case, without parameters; `in_parts` is False where
+    the other side does not say that it sends parts of it.
     """
 
     url: str
@@ -59,6 +60,8 @@ class RemoteFile:
     checksum: str | None = None
     media_type: str = ""
     is_directory: bool = False
+    immutable: bool = False
+    in_parts: bool = True
 
 
 @define(eq=False)

@@ -98,7 +98,9 @@ def checksum_of(headers: Headers, *, is_whole: bool) -> str | None:
 def remote_of(url: str, headers: Headers, size: int | None, *, is_whole: bool) -> RemoteFile:
     """Return what an answer tells of the file at `url`."""
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return RemoteFile(url, size, validator_of(headers), checksum_of(headers, is_whole=is_whole), media_type)
+    checksum = checksum_of(headers, is_whole=is_whole)
+    in_parts = "bytes" in headers.get("Accept-Ranges", "").lower() or "Content-Range" in headers
+    return RemoteFile(url, size, validator_of(headers), checksum, media_type, in_parts=in_parts)
 
 
 def retry_after(headers: Headers, now: float) -> float | None:
@@ -127,6 +129,11 @@ def first_line(body: bytes) -> str:
     lines = (" ".join(line.split()) for line in text.splitlines())
     line = next(filter(None, lines), "")
     return "".join(char if char.isprintable() else "�" for char in line)[:_STATUS_LENGTH]
+
+
+def _directives(headers: Headers) -> set[str]:
+    """Return what `Cache-Control` says, without values; `immutable` is of RFC 8246."""
+    return {each.partition("=")[0].strip().lower() for each in headers.get("Cache-Control", "").split(",")}
 
 
 def _digests(headers: Headers, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
