@@ -285,14 +285,14 @@ def test_what_the_books_speak_of_is_left(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_swept_after_a_day(tmp_path: Path) -> None:
     """Beside a place outside our own directory, and in the one for files that are coming; not before."""
+
+    class Dying(FailingDisk):
+        def settle_all(self, paths: Sequence[Path]) -> None:
+            self.steps_left = 0
+            raise Killed
+
+    world = world_of(10)
     for folder in (tmp_path / "temp" / "cc" / "mem", tmp_path / "out"):
-        world = world_of(10)
-
-        class Dying(FailingDisk):
-            def settle_all(self, paths: Sequence[Path]) -> None:
-                self.steps_left = 0
-                raise Killed
-
         with pytest.raises(Killed):
             small_layer(world, tmp_path / "temp", Dying()).fetch_small(wanted_of(world, folder))
     left = private_files(tmp_path)

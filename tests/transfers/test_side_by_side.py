@@ -265,11 +265,12 @@ def test_a_file_that_is_not_surely_of_one_version_is_left_out(
 
 
 def test_where_nothing_tells_versions_apart_nothing_is_asked_twice(make: Make, script_server: ScriptServer) -> None:
-    """Without a validator there is nothing to compare; a checksum tells more."""
+    """Without a validator there is nothing to compare; a checksum tells more; nothing is no mixture."""
     assert asked(make, script_server, answer("200 OK", BODY)) == [BODY]
     with_checksum = answer("200 OK", BODY, ETag='"1"', Content_MD5="eB5eJF1ptWaXm4bijSPyxw==")
     assert asked(make, script_server, with_checksum) == [BODY]
-    assert [request.method for request in script_server.asked] == ["GET", "GET"]
+    assert asked(make, script_server, answer("200 OK", b"", ETag='"1"')) == [b""]
+    assert [request.method for request in script_server.asked] == ["GET", "GET", "GET"]
 
 
 def test_an_answer_without_length_or_cut_short_is_left_out(make: Make, script_server: ScriptServer) -> None:

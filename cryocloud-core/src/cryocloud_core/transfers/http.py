@@ -124,7 +124,7 @@ class HttpTransfer(Transfer):
             content = b"".join([piece async for piece in _pieces(answer, url, remote.size_bytes)])
         finally:
             answer.close()
-        if remote.validator is not None and remote.checksum is None:
+        if content and remote.validator is not None and remote.checksum is None:
             now = await self._stat(url)
             if (now.validator, now.size_bytes) != (remote.validator, remote.size_bytes):
                 return None
