@@ -99,7 +99,9 @@ class Download:
         A checksum tells more, and needs no question.
         """
         before = part.remote
-        if self.transfer.abilities.snapshots or algorithm_of(before.checksum) or before.validator is None:
+        if self.transfer.abilities.snapshots or before.immutable:
+            return
+        if algorithm_of(before.checksum) or before.validator is None:
             return
         now = watch.call(lambda _: self.transfer.stat(self.url))
         if now.validator != before.validator:

@@ -11,6 +11,7 @@ from concurrent.futures import CancelledError
 from typing import Any, ClassVar, TypeVar
 
 import aiohttp
+from attrs import evolve
 
 from cryocloud_core.errors import CryoCloudError, RemoteFileChanged, TransferError
 from cryocloud_core.sdk.transfer import (
@@ -124,7 +125,8 @@ class HttpTransfer(Transfer):
             content = b"".join([piece async for piece in _pieces(answer, url, remote.size_bytes)])
         finally:
             answer.close()
-        if content and remote.validator is not None and remote.checksum is None:
+        is_sure = not content or remote.validator is None or remote.checksum is not None or remote.immutable
+        if not is_sure:
             now = await self._stat(url)
             if (now.validator, now.size_bytes) != (remote.validator, remote.size_bytes):
                 return None
@@ -166,7 +168,8 @@ def _remote(answer: Answer, url: Url) -> RemoteFile:
         if span is None:
             raise _odd(answer, url, "a part")
         size = span.size
-    return answers.remote_of(str(url), answer.headers, size, is_whole=answer.status == 200)
+    remote = answers.remote_of(str(url), answer.headers, size, is_whole=answer.status == 200)
+    return evolve(remote, immutable=True) if answer.settings.immutable else remote
 
 
 def _span(answer: Answer, remote: RemoteFile, start: int, stop: int | None) -> tuple[int, int | None]:

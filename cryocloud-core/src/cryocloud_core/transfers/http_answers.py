@@ -100,7 +100,15 @@ def remote_of(url: str, headers: Headers, size: int | None, *, is_whole: bool) -
     media_type = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     checksum = checksum_of(headers, is_whole=is_whole)
     in_parts = "bytes" in headers.get("Accept-Ranges", "").lower() or "Content-Range" in headers
-    return RemoteFile(url, size, validator_of(headers), checksum, media_type, in_parts=in_parts)
+    return RemoteFile(
+        url,
+        size,
+        validator_of(headers),
+        checksum,
+        media_type,
+        in_parts=in_parts,
+        immutable="immutable" in _directives(headers),
+    )
 
 
 def retry_after(headers: Headers, now: float) -> float | None:

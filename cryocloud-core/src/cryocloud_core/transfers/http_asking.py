@@ -45,6 +45,7 @@ class Answer:
 
     response: aiohttp.ClientResponse
     url: Url
+    settings: HttpSettings
 
     @property
     def status(self) -> int:
@@ -115,7 +116,7 @@ class Asking:
             proxy=settings.proxy,
             timeout=aiohttp.ClientTimeout(None, sock_connect=settings.connect_timeout_s, sock_read=settings.timeout_s),
         )
-        return Answer(response, url)
+        return Answer(response, url, settings)
 
     def _of(self, url: Url, *, is_named: bool) -> HttpSettings:
         """Return what is configured for a server, read once: a list may hold thousands of its files."""

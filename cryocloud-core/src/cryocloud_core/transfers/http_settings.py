@@ -21,7 +21,18 @@ from cryocloud_core.transfers.configured import Configured
 CREDENTIALS: Final = ("headers", "token", "user", "password")
 #: all names that are read
 SETTINGS: Final = frozenset(
-    {"allow_downgrade", "ca", "connect_timeout", "headers", "password", "proxy", "timeout", "token", "user"}
+    {
+        "allow_downgrade",
+        "ca",
+        "connect_timeout",
+        "headers",
+        "immutable",
+        "password",
+        "proxy",
+        "timeout",
+        "token",
+        "user",
+    }
 )
 CONNECT_TIMEOUT_S = 20.0
 TIMEOUT_S = 60.0
@@ -37,6 +48,8 @@ class HttpSettings:
     #: a proxy's URL, None to go straight
     proxy: str | None = None
     allows_downgrade: bool = False
+    #: whether no file of this server ever changes under its name
+    immutable: bool = False
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     timeout_s: float = TIMEOUT_S
 
@@ -54,6 +67,7 @@ class HttpSettings:
             found.path("ca"),
             found.text("proxy", _proxy_of(url)) or None,
             found.truth("allow_downgrade", usual=False),
+            found.truth("immutable", usual=False),
             found.seconds("connect_timeout", CONNECT_TIMEOUT_S),
             found.seconds("timeout", TIMEOUT_S),
         )
