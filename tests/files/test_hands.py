@@ -56,3 +56,17 @@ def test_idle_threads_end_and_later_work_is_done_all_the_same(monkeypatch: pytes
 
     assert len(done) == 300
     assert hands._idle == []
+
+
+def test_work_that_ends_soon_is_waited_for() -> None:
+    """For as long as one is ready to wait."""
+    hands, go = Hands(), threading.Event()
+    assert hands.settle(0.0)
+
+    def wait() -> None:
+        go.wait(10)
+
+    hands.do(wait)
+    assert not hands.settle(0.01)
+    go.set()
+    assert hands.settle(10)

@@ -40,6 +40,8 @@ from cryocloud_core.task import Preparation, StagingKind
 from cryocloud_core.url_secrets import shown_url
 
 _S3_BUCKET_ALONE = 1
+#: seconds for which an interrupted upload may take away its half file on the other side
+_SETTLE_S = 3.0
 
 
 class Interrupted(Exception):
@@ -131,6 +133,7 @@ def _moving(
             files.remote.release()
         except Interrupted:
             print(f"interrupted; {plain(kept(moved.values()))}", file=sys.stderr)
+            files.remote.settle(_SETTLE_S)
             return 130
         except ResolutionError as error:
             raise UsageError(error.message, subject=error.subject, place=error.place, remedy=error.remedy) from error

@@ -23,11 +23,13 @@ class Hands:
     """Daemon threads, as many as are busy at a time. Work never raises: what it is about is its own affair."""
 
     _idle: list[queue.SimpleQueue[_Work]] = field(factory=list)
-    _lock: threading.Lock = field(factory=threading.Lock)
+    _busy: int = 0
+    _lock: threading.Condition = field(factory=threading.Condition)
 
     def do(self, work: _Work) -> None:
         """Have a thread do the work, beside whatever the others do."""
         with self._lock:
+            self._busy += 1
             inbox = self._idle.pop() if self._idle else None
         if inbox is None:
             inbox = queue.SimpleQueue()
@@ -48,3 +50,11 @@ class Hands:
             del work  # what it holds is free while the thread waits
             with self._lock:
                 self._idle.append(inbox)
+                self._busy -= 1
+                if not self._busy:
+                    self._lock.notify_all()
+
+    def settle(self, seconds: float) -> bool:
+        """Wait, for so many seconds at most, until no thread works; return whether none does."""
+        with self._lock:
+            return self._lock.wait_for(lambda: not self._busy, seconds)

@@ -205,6 +205,10 @@ class Layer:
         owner = self._cache.owner_of(settled(path))
         return None if owner is None else Url.parse(owner.url)
 
+    def settle(self, seconds: float) -> None:
+        """Give transfers that were given up so many seconds at most to take away what they left half."""
+        self._terms.hands.settle(seconds)
+
     def release_all(self) -> None:
         """Let go of every copy that this layer keeps in use: the task has ended."""
         self._cache.uses.clear()

@@ -181,6 +181,11 @@ class Remote:
         """Return True for what we fetched to this machine, and for what was made of it."""
         return self._landing().is_copy(path)
 
+    def settle(self, seconds: float) -> None:
+        """Give transfers that were given up so many seconds at most to take away what they left half."""
+        if self._layer is not None:
+            self._layer.settle(seconds)
+
     def release(self, *, sweep: bool = True) -> None:
         """Let go of every copy: the task has ended; with `sweep` old copies make room. Raises TaskError.
 
