@@ -15,6 +15,7 @@ import pytest
 from attrs import define, field
 
 from cryocloud_core.errors import RemoteFileMissing, TransferError
+from cryocloud_core.files import moving
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
@@ -164,23 +165,30 @@ def test_a_large_file_comes_over_http(http_server: HttpServer, tmp_path: Path, r
 
 
 def interrupted(layer: Layer, url: Url, target: Path, at: int, harm: Callable[[], None]) -> list[Moving]:
-    """Fetch while something happens to the server after some bytes; return what was told."""
+    """Fetch while something happens to the server after some bytes; return what was told.
+
+    However quick the machine is: progress is told with every piece, and nothing more is taken until the harm is done.
+    """
     told: list[Moving] = []
-    harmed, over = threading.Event(), threading.Event()
+    harmed, done, over = threading.Event(), threading.Event(), threading.Event()
 
     def do_harm() -> None:
         harm()
+        done.set()
         over.wait(60)  # a server that is started here dies with this thread
 
-    def tell(moving: Moving) -> None:
-        told.append(moving)
-        if moving.done_bytes > at and not harmed.is_set():
+    def tell(progress: Moving) -> None:
+        told.append(progress)
+        if progress.done_bytes > at and not harmed.is_set():
             harmed.set()
             threading.Thread(target=do_harm, daemon=True).start()
+            assert done.wait(60)
 
     layer.told = tell
     try:
-        layer.fetch(url, target)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(moving, "TELL_EVERY_S", 0.0)
+            layer.fetch(url, target)
     finally:
         over.set()
     assert harmed.is_set()

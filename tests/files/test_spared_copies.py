@@ -24,7 +24,7 @@ PLACES = ["s3://store/in/a.nc", "ssh://10.9.9.9/d/a.nc", "http://web/in/a.nc"]
 def test_a_file_that_changed_there_comes_beside_one_that_a_task_uses(
     url: str, servers: Path, machine: Callable[..., FileService]
 ) -> None:
-    """Who opens its path a second time reads what it read before; once nobody uses it, it is replaced."""
+    """Who opens its path a second time reads what it read before, a next node too; used by nobody, it is replaced."""
     there = put(servers, url.partition("://")[2], "first")
     first = machine()
     old = Path(staged(first, url))
@@ -34,7 +34,9 @@ def test_a_file_that_changed_there_comes_beside_one_that_a_task_uses(
     assert new[0] == new[1] != old
     assert (old.read_text(), new[0].read_text()) == ("first", "second, longer")
     first.remote.release()
-    assert Path(staged(machine(), url)) == old
+    assert Path(staged(machine(), url)) == new[0]
+    assert old.read_text() == "first"
+    assert Path(staged(machine(cache_keep=0), url)) == old
     assert old.read_text() == "second, longer"
 
 

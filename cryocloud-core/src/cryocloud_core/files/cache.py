@@ -172,6 +172,16 @@ class Cache:
         except FileNotFoundError:
             return
 
+    def is_awaited(self, target: Path) -> bool:
+        """Return True for a copy that was used a moment ago, not by us: a next node may have been handed its path."""
+        if self.uses.has(target):
+            return False
+        try:
+            ago = self.terms.clock.wall() - self.books.meta(target).stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return 0 <= ago < self.terms.settings.cache_keep_s
+
     def owner_of(self, path: Path) -> Copy | None:
         """Return the copy that a settled path is, lies in, or was made of; None for what is not ours."""
         for place in (path, *path.parents):

@@ -48,6 +48,10 @@ class Uses:
                         os.write(self._descriptor, "".join(f"{key}\n" for key in fresh).encode())
                 self._keys.update(fresh)
 
+    def has(self, target: Path) -> bool:
+        """Return True for a copy that this task uses."""
+        return key_of(target) in self._keys
+
     def clear(self) -> None:
         """Let go of all copies."""
         with self._lock:
