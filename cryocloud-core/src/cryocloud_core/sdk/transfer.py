@@ -50,8 +50,8 @@ class RemoteFile:
     """What the other side tells of a file: everything beside its place may be unknown.
 
     `validator` changes when the content does (an ETag; size and time of change); `checksum` is `algorithm:hex` with an
-    algorithm of hashlib, of the whole content; `media_type` in lower case, without parameters; `in_parts` is False where
-    the other side does not say that it sends parts of it.
+    algorithm of hashlib, of the whole content; `media_type` in lower case, without parameters; `in_parts` is False
+    where the other side does not say that it sends parts of it.
     """
 
     url: str
