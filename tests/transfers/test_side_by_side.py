@@ -19,7 +19,7 @@ from cryocloud_core.sdk.transfer import RemoteFile, SmallFile, Transfer
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.http import HttpTransfer
 from cryocloud_core.transfers.loop import BackgroundLoop
-from cryocloud_core.transfers.side_by_side import AHEAD, Reading, side_by_side
+from cryocloud_core.transfers.side_by_side import AHEAD, MISSES, Reading, side_by_side
 from cryocloud_core.transfers.ssh import SshTransfer
 from tests.hostile.proxy import BreakingLine
 from tests.services.scriptserver import Answer, ScriptServer, answer
@@ -237,6 +237,18 @@ def test_a_web_server_is_asked_by_as_many_as_were_allowed(make: Make, crowd: Cro
 
     assert {file.remote.url: file.content for file in found} == {str(url): url.path.encode() for url in urls}
     assert crowd.most == crowd.together
+
+
+def test_a_list_of_files_that_are_not_small_is_given_up_soon(loop: BackgroundLoop) -> None:
+    """Each is asked for in vain, which may cost much; one that comes gives the others a chance."""
+    begun: list[str] = []
+
+    async def read(url: Url) -> SmallFile | None:
+        begun.append(url.name)
+        return small(url) if int(url.name) == MISSES - 2 else None
+
+    assert names(loop, read, streams=1) == [str(MISSES - 2)]
+    assert len(begun) == MISSES - 2 + 1 + MISSES
 
 
 def asked(make: Make, server: ScriptServer, *answers: Answer) -> list[bytes]:

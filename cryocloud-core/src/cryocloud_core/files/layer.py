@@ -75,10 +75,11 @@ class Layer:
         """Bring one file to `target`, complete, verified and durable, and return it; parents are made.
 
         A copy fetched before is used again when nobody touched it and the other side still has that size and
-        validator. The copy counts as in use until `release_all`. What lies at `target` is replaced; with `sparing` only
-        a copy of `url` that nobody changed and no other task uses or used within `cache_keep`, else OccupiedError: what
-        a task was given stays as it is, also for the next node, but to who asks for it again itself. Raises RemoteFileMissing, TransferError, ResolutionError for a
-        scheme of nobody; then `target` is what it was.
+        validator. The copy counts as in use until `release_all`. What lies at `target` is replaced; with `sparing`
+        only a copy of `url` that nobody changed and no other task uses or used within `cache_keep`, else
+        OccupiedError: what a task was given stays as it is, also for the next node, but to who asks for it again
+        itself. Raises RemoteFileMissing, TransferError, ResolutionError for a scheme of nobody; then `target` is what
+        it was.
         """
         self._fetch(url, settled(target), None, sparing=sparing)
         return target
@@ -274,7 +275,7 @@ class Layer:
             if is_in_the_way:
                 raise OccupiedError("is being used", subject=str(place), remedy="wait until it is not")
             if sparing and self._cache.is_awaited(place):
-                raise OccupiedError("is on its way to another node", subject=str(place), remedy="wait until it was used")
+                raise OccupiedError("is on its way to another node", subject=str(place), remedy="wait a while")
         elif sparing or settled(self._books.root) not in place.parents:
             raise OccupiedError("exists and is not a copy of ours", subject=str(place), remedy="move it away")
 

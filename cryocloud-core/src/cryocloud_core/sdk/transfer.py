@@ -214,9 +214,9 @@ class Transfer(ABC):
         """Yield files of at most SMALL_BYTES, each whole and of one version, `streams` at a time, in any order.
 
         All are of one server. None says that nothing came for a moment. What is larger, of unknown size, missing or
-        changed meanwhile is left out; any other failure ends it, untold: whoever wants what did not come asks for each
-        file alone, and is told why. Raises TransferError where `abilities.side_by_side` is 0, and may where nobody is
-        let in.
+        changed meanwhile is left out; any other failure ends it, untold, and many that are left out may: whoever
+        wants what did not come asks for each file alone, and is told why. Raises TransferError where
+        `abilities.side_by_side` is 0, and may where nobody is let in.
         """
         raise self.cannot(f"read files {streams} at a time", urls[0])
 

@@ -1,7 +1,7 @@
 """Small files read whole on a transfer's loop, several at a time, for the one thread that takes them.
 
 Laws: no more are read at a time than were allowed, and no more wait to be taken than `AHEAD`; the first failure that is
-not about one file alone ends it; nothing goes on once it is closed.
+not about one file alone ends it, as does a row of files that are left out; nothing goes on once it is closed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 Reading = Callable[[Url], Coroutine[None, None, SmallFile | None]]
 #: files that may wait for a slow taker
 AHEAD = 4
+#: so many left out in a row say that the others are not small either: asking for each in vain is not free
+MISSES = 8
 
 
 def side_by_side(
@@ -48,13 +50,14 @@ def side_by_side(
 async def _as_they_come(
     urls: Sequence[Url], streams: int, read: Reading
 ) -> AsyncGenerator[tuple[SmallFile, ...], None]:
-    waiting = iter(urls)
+    waiting, misses = iter(urls), 0
     under_way = {asyncio.create_task(_one(url, read)) for url in islice(waiting, streams)}
     try:
         while under_way:
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             errors = [error for task in done if (error := task.exception()) is not None]
-            if not errors:
+            misses = 0 if any(task.exception() is None and task.result() for task in done) else misses + len(done)
+            if not errors and misses < MISSES:
                 under_way |= {asyncio.create_task(_one(url, read)) for url in islice(waiting, len(done))}
             files = [task.result() for task in done if task.exception() is None]
             found = tuple(file for file in files if file is not None)
