@@ -1,18 +1,20 @@
-"""One case: an object, what its server offers, what goes wrong; and the judgement of what came of it.
+"""One case: an object or a list of them, what its server offers, what goes wrong; and the judgement of what comes.
 
-Laws: a case follows from its seed alone; under the final name stands nothing, what was there before, or one whole
+Laws: a case follows from its seed alone; under a final name stands nothing, what was there before, or one whole
 version that the server had while it was asked; once the server behaves, the next fetch brings the current version; a
 case is over within its time.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -20,6 +22,8 @@ from attrs import frozen
 from cryocloud_core.errors import TaskError
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.layer_settings import LayerSettings
+from cryocloud_core.files.sweeping import LEFTOVER_S
+from cryocloud_core.files.terms import Clock
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.sdk.routes import Route, Routes
 from cryocloud_core.sdk.url import Url
@@ -35,6 +39,16 @@ _SIZES = (0, 1, 100, 5_000, 70_000, 300_000, 1_500_000)
 _NEEDS_CHECKSUM = frozenset({Fault.LESS})
 _NEEDS_VALIDATOR = frozenset({Fault.LESS, Fault.CHANGE_MIDWAY})
 _WEB = Route("http", "cryocloud_core.transfers.http:HttpTransfer", "HTTP")
+#: what does not end the reading of a list
+_PASSING = (
+    Fault.CHANGE,
+    Fault.CHANGE_MIDWAY,
+    Fault.CHANGE_MIDWAY,
+    Fault.LESS,
+    Fault.HTML,
+    Fault.S3_ERROR,
+    Fault.MISSING,
+)
 #: one for the process, as in a worker: an answer that was given up ends when it ends
 TRANSFERS = Transfers(Routes({"http": _WEB}, {"HTTP": {"timeout": IDLE_S, "connect_timeout": 2.0}}))
 
@@ -52,6 +66,8 @@ class Case:
     had_before: bool
     #: kill -9 of the fetching process after so many seconds
     kill_after_s: float | None
+    #: how many objects beside it are wanted in one list, which is read side by side first
+    others: int = 0
 
     @classmethod
     def of(cls, seed: int) -> Case:
@@ -66,17 +82,29 @@ class Case:
             (chance.choice(list(Fault)), chance.choice((0.0, chance.random(), chance.random(), 1.0)))
             for _ in range(chance.randint(1, 7))
         ]
+        size = chance.choice(_SIZES)
+        kill = chance.uniform(0.0, 1.0) if chance.random() < 0.03 else None
+        parallel, had_before = chance.random() < 0.5, chance.random() < 0.3
+        others = chance.choice((0, 0, 1, 4, 12))
+        if others and chance.random() < 0.5:
+            faults = [(chance.choice(_PASSING), share) for _, share in faults]
         if not checksum:
             unproven = _NEEDS_CHECKSUM if validator else _NEEDS_VALIDATOR
             faults = [(Fault.CUT if fault in unproven else fault, share) for fault, share in faults]
-        size = chance.choice(_SIZES)
-        kill = chance.uniform(0.0, 1.0) if chance.random() < 0.03 else None
-        return cls(seed, size, offers, tuple(faults), chance.random() < 0.5, chance.random() < 0.3, kill)
+        for _ in range(2 * others):  # most of many answers are right
+            faults.insert(chance.randint(0, len(faults)), (Fault.NONE, 0.0))
+        return cls(seed, size, offers, tuple(faults), parallel, had_before, kill, others)
+
+    def wanted(self, server: HostileServer, folder: Path) -> dict[str, Path]:
+        """Return what is to be fetched to where, the one that may be there before first."""
+        names = ["object.bin", *(f"other{number}.bin" for number in range(self.others))]
+        return {server.url_of(name): folder / "out" / name for name in names}
 
     def __str__(self) -> str:
         """Return the case in a line."""
         faults = ", ".join(f"{fault.value}@{share:.2f}" for fault, share in self.faults)
-        return f"seed {self.seed}: {self.size} bytes, {self.offers}, parallel {self.parallel}, {faults}"
+        told = f"{1 + self.others} of {self.size} bytes, {self.offers}, parallel {self.parallel}"
+        return f"seed {self.seed}: {told}, {faults}"
 
 
 @frozen
@@ -89,18 +117,28 @@ class Verdict:
     failed: bool
 
 
-def fetch(url: str, target: Path, tempdir: Path, *, parallel: bool) -> None:
-    """Fetch with a layer that is quick to lose patience. Raises TaskError."""
-    settings = LayerSettings(
-        tempdir=tempdir,
-        retries=3,
-        retry_wait_s=0.01,
-        retry_wait_max_s=0.05,
-        idle_timeout_s=IDLE_S,
-        transfer_timeout_s=20.0,
-        parallel_min_bytes=_PARALLEL_FROM if parallel else 1 << 40,
+def fetch(wanted: Mapping[str, Path], tempdir: Path, *, parallel: bool) -> set[Path]:
+    """Fetch with a layer that is quick to lose patience, several side by side first; return what did not come."""
+    layer = Layer(
+        TRANSFERS,
+        LayerSettings(
+            tempdir=tempdir,
+            retries=3,
+            retry_wait_s=0.01,
+            retry_wait_max_s=0.05,
+            idle_timeout_s=IDLE_S,
+            transfer_timeout_s=20.0,
+            parallel_min_bytes=_PARALLEL_FROM if parallel else 1 << 40,
+        ),
     )
-    Layer(TRANSFERS, settings).fetch(Url.parse(url), target)
+    places = {Url.parse(url): target for url, target in wanted.items()}
+    failed = set()
+    for url in set(places) - layer.fetch_small(places):
+        try:
+            layer.fetch(url, places[url])
+        except TaskError:
+            failed.add(places[url])
+    return failed
 
 
 def play(case: Case, folder: Path) -> Verdict:
@@ -116,46 +154,61 @@ def play(case: Case, folder: Path) -> Verdict:
 
 
 def _play(case: Case, server: HostileServer, folder: Path) -> tuple[bool, str]:
-    target = folder / "out" / "object.bin"
-    target.parent.mkdir()
+    wanted, out = case.wanted(server, folder), folder / "out"
+    out.mkdir()
+    first = next(iter(wanted.values()))
     if case.had_before:
-        target.write_bytes(BEFORE)
+        first.write_bytes(BEFORE)
     if case.kill_after_s is not None:
-        _killed(case, server.url, folder, target)
-        wrong = _unsound(target, server, case)
+        _killed(case, wanted, folder)
+        wrong = _unsound(wanted, server, case, set(wanted.values()))
         if wrong:
             return False, f"after the kill: {wrong}"
-    failed = False
-    try:
-        fetch(server.url, target, folder / "tmp", parallel=case.parallel)
-    except TaskError:
-        failed = True
-    wrong = _unsound(target, server, case, failed=failed)
+    failed = fetch(wanted, folder / "tmp", parallel=case.parallel)
+    wrong = _unsound(wanted, server, case, failed)
     if wrong:
-        return failed, wrong
+        return bool(failed), wrong
     server.faults.clear()
-    fetch(server.url, target, folder / "tmp", parallel=case.parallel)
-    if target.read_bytes() != server.version.content:
-        return failed, "when the server behaves: not the current version"
-    left = [path.name for path in target.parent.iterdir() if path != target]
-    return failed, f"left behind: {left}" if left else ""
+    if fetch(wanted, folder / "tmp", parallel=case.parallel):
+        return bool(failed), "when the server behaves: not everything comes"
+    if any(target.read_bytes() != server.version.content for target in wanted.values()):
+        return bool(failed), "when the server behaves: not the current version"
+    if case.kill_after_s is not None:
+        _sweep_in_a_day(folder / "tmp")
+    left = [path.name for path in out.iterdir() if path not in wanted.values()]
+    return bool(failed), f"left behind: {left}" if left else ""
 
 
-def _unsound(target: Path, server: HostileServer, case: Case, *, failed: bool = True) -> str:
-    """Return what is wrong with what stands under the final name, empty when nothing is."""
+def _unsound(wanted: Mapping[str, Path], server: HostileServer, case: Case, failed: set[Path]) -> str:
+    """Return what is wrong with what stands under the final names, empty when nothing is."""
+    first = next(iter(wanted.values()))
+    found = (
+        _judged(path, server, had=case.had_before and path == first, failed=path in failed) for path in wanted.values()
+    )
+    return next(filter(None, found), "")
+
+
+def _judged(target: Path, server: HostileServer, *, had: bool, failed: bool) -> str:
     if not target.exists():
-        return "" if failed and not case.had_before else "there is nothing under the final name"
+        return "" if failed and not had else "there is nothing under the final name"
     content = target.read_bytes()
-    if failed and case.had_before and content == BEFORE:
+    if failed and had and content == BEFORE:
         return ""
     if any(content == version.content for version in server.versions):
         return ""
     return f"a wrong file of {len(content)} bytes under the final name"
 
 
-def _killed(case: Case, url: str, folder: Path, target: Path) -> None:
+def _sweep_in_a_day(tempdir: Path) -> None:
+    """Sweep as it is done a day after a process was killed; what is a copy stays."""
+    clock = Clock(wall=lambda: time.time() + LEFTOVER_S + 60)
+    Layer(TRANSFERS, LayerSettings(tempdir, cache_max_share=1.0, sweep_every_s=0.0), clock=clock).sweep()
+
+
+def _killed(case: Case, wanted: Mapping[str, Path], folder: Path) -> None:
     """Fetch in a process of its own and kill that in the middle."""
-    words = [sys.executable, "-m", "tests.hostile.fetching", url, str(target), str(folder / "tmp"), str(case.parallel)]
+    said = json.dumps({url: str(target) for url, target in wanted.items()})
+    words = [sys.executable, "-m", "tests.hostile.fetching", said, str(folder / "tmp"), str(case.parallel)]
     process = subprocess.Popen(
         words, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ)
     )

@@ -118,7 +118,11 @@ class HostileServer:
     @property
     def url(self) -> str:
         """Where its object is."""
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/data/object.bin"
+        return self.url_of("object.bin")
+
+    def url_of(self, name: str) -> str:
+        """Return another URL of the same object: whoever wants several at a time takes them for several."""
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/data/{name}"
 
     def close(self) -> None:
         """End it, also every answer that is frozen."""

@@ -28,6 +28,7 @@ SEEDS = range(int(os.environ.get("CRYOCLOUD_HOSTILE_LINES", "3")))
 TIMEOUT_S = 0.8
 LIMIT_S = 60.0
 _SIZES = (0, 20_000, 400_000, 6_000_000, 12_000_000)
+_SMALL_SIZES = (0, 1, 300, 5_000, 60_000)
 
 
 @define(eq=False)
@@ -114,6 +115,81 @@ def test_a_fetch_over_a_breaking_line_gives_the_whole_file_or_none(
         with opened(place, line.own_port, tmp_path / "tmp") as layer:
             layer.fetch(url, target)
         assert target.read_bytes() == content
+    finally:
+        line.close()
+    assert time.monotonic() - began < LIMIT_S
+
+
+def _small_contents(chance: random.Random) -> dict[str, bytes]:
+    return {f"{'sub/' * (at % 2)}{at}": chance.randbytes(chance.choice(_SMALL_SIZES)) for at in range(24)}
+
+
+def _placed(place: Place, name: str, contents: dict[str, bytes], folder: Path) -> None:
+    """Put a directory there, over the straight line."""
+    for below, content in contents.items():
+        (folder / "source" / below).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "source" / below).write_bytes(content)
+    with opened(place, place.port, folder / "t") as straight:
+        straight.put(folder / "source", Url.parse(place.url(place.port, name)))
+
+
+def _found(target: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(target)): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("scheme", ["s3", "ssh"])
+def test_a_directory_of_small_files_over_a_breaking_line_is_whole_or_not_there(
+    scheme: str, seed: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Its files are read side by side over what breaks; and once the line holds, all come."""
+    place: Place = request.getfixturevalue(f"{scheme}_place")
+    chance = random.Random(2000 + seed)
+    contents, target = _small_contents(chance), tmp_path / "target"
+    _placed(place, f"tree {seed}", contents, tmp_path)
+    size = sum(map(len, contents.values()))
+    line = BreakingLine(place.port, [Breaking.drawn(chance, size) for _ in range(chance.randint(1, 12))])
+    began = time.monotonic()
+    try:
+        url = Url.parse(place.url(line.own_port, f"tree {seed}/"))
+        with opened(place, line.own_port, tmp_path / "tmp", patient=False) as layer, contextlib.suppress(TaskError):
+            layer.fetch_tree(url, target)
+        assert not target.exists() or _found(target) == contents
+        line.mend()
+        with opened(place, line.own_port, tmp_path / "tmp") as layer:
+            layer.fetch_tree(url, target)
+        assert _found(target) == contents
+    finally:
+        line.close()
+    assert time.monotonic() - began < LIMIT_S
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("scheme", ["s3", "ssh"])
+def test_a_list_of_small_files_over_a_breaking_line_has_no_wrong_one(
+    scheme: str, seed: int, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Each place is empty or right, nothing lies beside them; and once the line holds, what is missing comes."""
+    place: Place = request.getfixturevalue(f"{scheme}_place")
+    chance = random.Random(3000 + seed)
+    contents, out = _small_contents(chance), tmp_path / "out"
+    _placed(place, f"list {seed}", contents, tmp_path)
+    size = sum(map(len, contents.values()))
+    line = BreakingLine(place.port, [Breaking.drawn(chance, size) for _ in range(chance.randint(1, 12))])
+    began = time.monotonic()
+    try:
+        wanted = {Url.parse(place.url(line.own_port, f"list {seed}/{name}")): out / name for name in contents}
+        with opened(place, line.own_port, tmp_path / "tmp", patient=False) as layer:
+            done = layer.fetch_small(wanted)
+        found = _found(out) if out.exists() else {}
+        assert {wanted[url] for url in done} <= {out / name for name in found}
+        assert found.items() <= contents.items()
+        line.mend()
+        with opened(place, line.own_port, tmp_path / "tmp") as layer:
+            done |= layer.fetch_small(wanted)
+            for url in set(wanted) - done:
+                layer.fetch(url, wanted[url])
+        assert _found(out) == contents
     finally:
         line.close()
     assert time.monotonic() - began < LIMIT_S

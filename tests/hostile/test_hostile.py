@@ -40,6 +40,15 @@ def test_each_fault_alone_is_got_over(fault: Fault, parallel: bool, tmp_path: Pa
     assert verdict.failed == (fault is Fault.MISSING or (fault is Fault.UNSATISFIED and not parallel))
 
 
+@pytest.mark.parametrize("fault", Fault)
+def test_each_fault_among_a_list_is_got_over(fault: Fault, tmp_path: Path) -> None:
+    """What one wrong answer among many takes with it is fetched alone, and comes."""
+    faults = ((Fault.NONE, 0.0), (fault, 0.6), (Fault.NONE, 0.0), (fault, 0.3))
+    verdict = play(Case(9, 70_000, Offers(checksum=True), faults, False, True, None, others=9), tmp_path)
+    assert not verdict.wrong
+    assert not verdict.failed
+
+
 @pytest.mark.parametrize("fault", _BREAKS, ids=lambda fault: fault.value)
 def test_less_than_a_tenth_of_a_large_file_is_sent_again(fault: Fault, tmp_path: Path) -> None:
     """What came before the connection broke is kept: 64 MB, broken off in the middle."""
@@ -61,3 +70,14 @@ def test_a_case_goes_wrong_when_a_wrong_file_gets_the_name(tmp_path: Path) -> No
     (tmp_path / "again").mkdir()
     sound = evolve(case, offers=Offers(validator=False, checksum=True))
     assert not play(sound, tmp_path / "again").wrong
+
+
+def test_a_list_goes_wrong_when_one_wrong_file_gets_its_name(tmp_path: Path) -> None:
+    """As for one file: a mixture is seen where nothing offered can tell it, and does not come where something can."""
+    faults = ((Fault.NONE, 0.0), (Fault.NONE, 0.0), (Fault.CHANGE_MIDWAY, 0.5))
+    case = Case(5, 70_000, Offers(validator=False), faults, False, False, None, others=9)
+    for at, (offers, is_wrong) in enumerate(
+        [(case.offers, True), (Offers(), False), (Offers(validator=False, checksum=True), False)]
+    ):
+        (folder := tmp_path / str(at)).mkdir()
+        assert ("a wrong file of 70000 bytes" in play(evolve(case, offers=offers), folder).wrong) == is_wrong
