@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,7 @@ from cryocloud_core.head.retelling import Story
 from cryocloud_core.sdk.url import Url
 from tests.services.httpserver import HttpServer
 
+CRYOCLOUD = str(Path(sys.executable).parent / "cryocloud")
 URL = "https://web/a.zip?id=42&token=Zq123"
 SHOWN = "https://web/a.zip?id=42&token=•••"
 
@@ -70,3 +74,47 @@ def test_errors_of_stage_tell_no_secret(
     said = capsys.readouterr().err
     assert said.count("/gone?token=•••") == 3
     assert "Zq" not in said
+
+
+FLOW = {
+    "name": "Flow",
+    "description": "Fetches",
+    "options": {"src": {"default": ""}},
+    "nodes": [
+        {"module": "cmdline", "name": "In", "downstreamOf": ["entry"]},
+        {
+            "module": "look",
+            "name": "Look",
+            "downstreamOf": ["In"],
+            "runIf": "option:src != 3",
+            "args": {"src": {"option": "src", "type": "file"}, "more": {"option": "src"}},
+        },
+    ],
+}
+LOOK = """
+ccmodule = {"description": "Looks", "depends": [], "provides": [], "inputs": {"src": "", "more": ""}, "outputs": {}}
+
+
+def process_task(worker, task):
+    worker.files.fetch(task["args"]["more"].replace("here", "gone"))
+"""
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("name", ["here", "gone"])
+def test_a_run_tells_no_secret_of_a_url(http_server: HttpServer, tmp_path: Path, name: str) -> None:
+    """Neither while it runs nor to who asks later, whether staging fails or a module with what it fetches itself."""
+    (http_server.files / "here").write_text("x")
+    (tmp_path / "look.py").write_text(LOOK)
+    (tmp_path / "flow.json").write_text(json.dumps({"workflow": FLOW}))
+    (tmp_path / "cryocloud.toml").write_text(f'[CryoCloud.Worker]\ntempdir = "{tmp_path}/tmp"\n')
+    url = f"{http_server.url(name)}?id=42&token=Zq123"
+    said = {}
+    for command in (f"run flow.json --src {url} --json", "log", "status --all", "explain 1", "pebbles"):
+        words = [CRYOCLOUD, *command.split(), "--state-dir", "state"]
+        done = subprocess.run(words, capture_output=True, timeout=60, check=False, cwd=tmp_path)
+        said[command.split()[0]] = done.stdout.decode() + done.stderr.decode()
+    shown = f"{http_server.url('gone')}?id=42&token=•••"
+    assert [command for command, text in said.items() if "Zq123" in text] == []
+    assert shown in said["explain"]
+    assert shown in said["log"] + said["run"] + said["pebbles"]
