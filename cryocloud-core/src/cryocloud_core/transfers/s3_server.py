@@ -28,6 +28,7 @@ from cryocloud_core.transfers.s3_access import Place
 from cryocloud_core.transfers.s3_client import S3Client
 from cryocloud_core.transfers.s3_errors import RAISED, Asked
 from cryocloud_core.transfers.side_by_side import side_by_side
+from cryocloud_core.url_secrets import covered
 
 if TYPE_CHECKING:
     from cryocloud_core.transfers.s3_fast import FastPlane
@@ -166,7 +167,7 @@ class S3Server:
             return
         self._strikes += 1
         if self._strikes == STRIKES:
-            told = " ".join(str(error).split())[:200]
+            told = " ".join(covered(str(error)).split())[:200]  # it may quote the URL, with what is signed in it
             logger.warning("obstore is not used for %s any more: %s", self.client.access.endpoint, told)
 
     def _plain_stat(self, place: Place) -> RemoteFile:
