@@ -118,3 +118,15 @@ def test_a_run_tells_no_secret_of_a_url(http_server: HttpServer, tmp_path: Path,
     assert [command for command, text in said.items() if "Zq123" in text] == []
     assert shown in said["explain"]
     assert shown in said["log"] + said["run"] + said["pebbles"]
+
+
+def test_a_list_of_settings_tells_no_secret_of_a_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who asks for the one setting gets it whole."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cryocloud.toml").write_text('[HTTP]\nproxy = "http://me:Zq123@proxy:3128"\n')
+    assert cli.invoke(["config", "list", "HTTP.proxy"]) == 0
+    assert '"http://•••@proxy:3128"' in capsys.readouterr().out
+    assert cli.invoke(["config", "get", "HTTP.proxy"]) == 0
+    assert capsys.readouterr().out == "http://me:Zq123@proxy:3128\n"

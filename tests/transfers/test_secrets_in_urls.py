@@ -164,3 +164,15 @@ def test_little_is_told_of_an_answer_that_is_none(make: Make, script_server: Scr
     script_server.answers = [answer("200 OK", b"x" * (2 << 20), Content_Length="4194304")]
     http = make(HttpTransfer, {})
     assert len(told(lambda: http.stat(Url.parse(script_server.url("/a"))))) < 2000
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_the_password_of_a_proxy_is_not_told(make: Make, script_server: ScriptServer, scheme: str) -> None:
+    """It is used, with the scheme of URLs or without, as other programs take it."""
+    script_server.answers = [answer("407 Proxy Authentication Required")]
+    proxy = f"{scheme}me:Zq123secret@127.0.0.1:{script_server.port}"
+    said = told(lambda: make(HttpTransfer, {"proxy": proxy}).stat(Url.parse("http://store.invalid/a")))
+    assert "407" in said
+    assert "Zq123secret" not in said
+    assert script_server.asked[0].headers["proxy-authorization"].startswith("Basic ")
+    assert script_server.asked[0].target == "http://store.invalid/a"

@@ -18,6 +18,7 @@ from cryocloud_core.config import FILE, Config, Setting, default_user_file
 from cryocloud_core.errors import UsageError
 from cryocloud_core.graph.spelling import hint
 from cryocloud_core.secrets import masked
+from cryocloud_core.url_secrets import covered
 
 ACTIONS: Final = ("get", "set", "list", "where")
 
@@ -71,14 +72,14 @@ def _print_sources(_name: str, found: Sequence[Setting], *, is_json: bool) -> No
 
 
 def list_settings(words: Sequence[str], config: Config, *, is_json: bool) -> int:
-    """Print every setting whose name holds one of the words, with its source."""
+    """Print every setting whose name holds one of the words, with its source, without the secrets of URLs."""
     asked = [word.casefold() for word in words]
     found = [each for each in config.settings() if not asked or any(word in each.name.casefold() for word in asked)]
     if is_json:
         for each in found:
             print(_json_of(each))
         return 0
-    rows = [(plain(each.name), shown(each), each.source) for each in found]
+    rows = [(plain(each.name), covered(shown(each)), each.source) for each in found]
     if rows:
         print("\n".join(table(("name", "value", "from"), rows, width())))
     else:

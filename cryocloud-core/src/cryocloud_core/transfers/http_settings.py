@@ -65,7 +65,7 @@ class HttpSettings:
         return cls(
             _headers(found, url),
             found.path("ca"),
-            found.text("proxy", _proxy_of(url)) or None,
+            _with_scheme(found.text("proxy", _proxy_of(url))),
             found.truth("allow_downgrade", usual=False),
             found.truth("immutable", usual=False),
             found.seconds("connect_timeout", CONNECT_TIMEOUT_S),
@@ -93,6 +93,11 @@ def _headers(found: Configured, url: Url) -> dict[str, str]:
         both = f"{user}:{found.text('password') or ''}".encode()
         return headers | {"Authorization": f"Basic {base64.b64encode(both).decode()}"}
     return headers
+
+
+def _with_scheme(proxy: str | None) -> str | None:
+    """Return a proxy as a URL: `host:port` is one of http, as other programs read it."""
+    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
 
 
 def _proxy_of(url: Url) -> str | None:
