@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryocloud_core.errors import CryoCloudError, StagingError
+from cryocloud_core.errors import CryoCloudError, StagingError, TransferError
 from cryocloud_core.files.bookkeeping import Books, settled
 from cryocloud_core.files.disk import Disk
 from cryocloud_core.files.layer import Layer
@@ -24,7 +25,7 @@ from cryocloud_core.files.sweeping import LEFTOVER_S
 from cryocloud_core.files.terms import Clock
 from cryocloud_core.sdk.transfer import SMALL_BYTES
 from cryocloud_core.sdk.url import Url
-from tests.files.hostile import FailingDisk, Killed, place, quick_folder
+from tests.files.hostile import FailingDisk, Killed, Mischief, place, quick_folder
 from tests.files.small_transfer import (
     ENDS,
     GOOD,
@@ -263,6 +264,23 @@ def test_contents_are_durable_before_any_gets_its_name_and_names_at_the_end(coun
     assert len(layer.fetch_small(wanted_of(world, tmp_path / "out"))) == count
     assert disk.wrong == []
     assert disk.fresh == set()
+
+
+def test_what_an_earlier_try_began_is_gone_on_with_alone(tmp_path: Path) -> None:
+    """Its bytes are not asked for again, and nothing of it lies there in the end."""
+    world = world_of(4)
+    world.place("/l/2", os.urandom(3000))
+    wanted = wanted_of(world, tmp_path / "out")
+    layer = small_layer(world, tmp_path / "temp")
+    world.mischief = deque([Mischief("cut", 2000), Mischief("refuse")])
+    with pytest.raises(TransferError):
+        layer.fetch(place("/l/2"), wanted[place("/l/2")])
+
+    assert layer.fetch_small(wanted) == set(wanted) - {place("/l/2")}
+    layer.fetch(place("/l/2"), wanted[place("/l/2")])
+    assert world.reads[-1] == ("/l/2", 2000, None)
+    assert right(world, wanted) == set(wanted)
+    assert private_files(tmp_path / "out") == []
 
 
 def test_what_the_books_speak_of_is_left(tmp_path: Path) -> None:

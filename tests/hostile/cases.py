@@ -168,7 +168,7 @@ def _play(case: Case, server: HostileServer, folder: Path) -> tuple[bool, str]:
     wrong = _unsound(wanted, server, case, failed)
     if wrong:
         return bool(failed), wrong
-    server.faults.clear()
+    server.behave()
     if fetch(wanted, folder / "tmp", parallel=case.parallel):
         return bool(failed), "when the server behaves: not everything comes"
     if any(target.read_bytes() != server.version.content for target in wanted.values()):

@@ -105,6 +105,8 @@ class HostileServer:
     versions: list[Version] = field(factory=list)
     sent: int = 0
     requests: int = 0
+    #: answers under way that change the object
+    _changing: int = 0
     _listener: socket.socket = field(init=False)
     _lock: threading.Lock = field(factory=threading.Lock)
     _closed: threading.Event = field(factory=threading.Event)
@@ -123,6 +125,12 @@ class HostileServer:
     def url_of(self, name: str) -> str:
         """Return another URL of the same object: whoever wants several at a time takes them for several."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}/data/{name}"
+
+    def behave(self) -> None:
+        """Do nothing wrong from now on; what is about to change the object has done so when this returns."""
+        self.faults.clear()
+        while self._changing:
+            time.sleep(0.001)
 
     def close(self) -> None:
         """End it, also every answer that is frozen."""
@@ -164,11 +172,15 @@ class HostileServer:
             if fault is Fault.CHANGE:
                 self._change()
             version = self.version
+            self._changing += fault is Fault.CHANGE_MIDWAY
         answer = Answer(self, version, fault, share)
         try:
             return answer.send(connection, request)
         except BrokenPipeError:
             return False
+        finally:
+            with self._lock:
+                self._changing -= fault is Fault.CHANGE_MIDWAY
 
     def _change(self) -> Version:
         self.version = Version.of(self.seed, len(self.versions), self.size)

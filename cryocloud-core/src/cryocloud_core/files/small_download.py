@@ -1,8 +1,8 @@
 """Those of several files that are small and not here yet, brought by the batch.
 
 Laws: a place is ours alone from before its file is asked for until it has book and name, as when one file is fetched;
-nobody is waited for: what somebody else fetches now, what lies there already and what fails is left to whoever fetches
-one file and tells why; a batch becomes durable together, contents before names.
+nobody is waited for: what somebody else fetches now, what lies there already, what an earlier try began and what fails
+is left to whoever fetches one file and tells why; a batch becomes durable together, contents before names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import private_name
-from cryocloud_core.files.bookkeeping import Books, settled
+from cryocloud_core.files.bookkeeping import Books, part_of, settled
 from cryocloud_core.files.cache import Cache, Copy
 from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.moving import Progress
@@ -61,7 +61,7 @@ class SmallDownload:
         try:
             for batch in batches(wanted):
                 with ExitStack() as locks:
-                    free = {url: place for url, place in batch.items() if self._is_free(place, locks)}
+                    free = {url: place for url, place in batch.items() if self._is_free(url, place, locks)}
                     brought = self._bring(free)
                 done |= brought
                 if free and not brought:
@@ -70,12 +70,13 @@ class SmallDownload:
             logger.debug("small files are brought one by one: %s", error)
         return done
 
-    def _is_free(self, place: Path, locks: ExitStack) -> bool:
+    def _is_free(self, url: Url, place: Path, locks: ExitStack) -> bool:
         """Return True when the place is ours alone, until the locks are left, and nothing is there nor in the books."""
         lock = FileLock(self.books.lock(place))
         if not lock.take_now():
             return False
-        if os.path.lexists(place) or self.cache.find(place) is not None:
+        is_there = os.path.lexists(place) or os.path.lexists(part_of(url, place))
+        if is_there or self.cache.find(place) is not None:
             lock.release()
             return False
         locks.callback(lock.release)
