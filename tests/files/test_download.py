@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from cryocloud_core.errors import RemoteFileMissing, StagingError, TransferError
 from cryocloud_core.files.moving import Moving
+from cryocloud_core.sdk.transfer import Incoming
+from cryocloud_core.sdk.url import Url
 from tests.files.hostile import FailingDisk, Memory, Mischief, World, layer_of, place
 
 DATA = os.urandom(200_000)
@@ -246,3 +249,27 @@ def test_a_stop_ends_a_fetch_within_a_second_though_the_other_side_is_frozen(tmp
     assert time.monotonic() - began[0] < 1
     assert [name[-5:] for name in files_in(tmp_path / "out")] == [".json", ".part"]
     world.thaw.set()
+
+
+def test_a_read_that_only_says_that_nothing_came_ends(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is given up as a silent one is, and nobody goes on to listen to it."""
+    closed = []
+
+    def read(self: Memory, url: Url, *_: object) -> Incoming:
+        def chunks() -> Iterator[bytes]:
+            while True:
+                world.clock.pass_time(0.5)
+                time.sleep(0.001)
+                yield b""
+
+        return Incoming(world.told(url), chunks(), close=lambda: closed.append(url))
+
+    monkeypatch.setattr(Memory, "read", read)
+    with pytest.raises(TransferError, match="nothing moved"):
+        layer_of(world, tmp_path / "temp", retries=1, streams=1).fetch(place("/f"), tmp_path / "f")
+    until = time.monotonic() + 20
+    while len(closed) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.01)

@@ -100,6 +100,24 @@ def test_the_first_error_gives_up_the_others() -> None:
     assert changed == []
 
 
+def test_an_errand_that_only_looks_is_idle_and_ends_when_it_is_given_up() -> None:
+    """What says again and again that nothing came does not move, and does not go on for ever behind our back."""
+    ended = threading.Event()
+
+    def looks(errand: Errand[None]) -> None:
+        try:
+            while True:
+                time.sleep(0.005)
+                errand.look()
+        except GivenUpError:
+            ended.set()
+            raise
+
+    with pytest.raises(TransferError, match="nothing moved"):
+        watch(idle_s=0.05).call(looks)
+    assert ended.wait(10)
+
+
 def test_giving_up_waits_for_a_change_under_way() -> None:
     """When the call is over no thread of it is in the middle of a write."""
     inside, changes = threading.Event(), []

@@ -7,6 +7,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +160,16 @@ def test_the_first_other_failure_ends_it_without_a_word(
         loop.run(asyncio.sleep(0))
     assert len(begun) <= 7 + 3 + 3
     assert caplog.records == []
+
+
+def test_a_loop_that_is_closed_meanwhile_ends_it(loop: BackgroundLoop) -> None:
+    """Who waits for more hears the end."""
+    counting = Counting()
+    files = side_by_side(loop, URLS, 3, counting.read, (CancelledError,))
+    while counting.inside < 3:
+        assert next(files) is None
+    loop.close()
+    assert [file for file in files if file is not None] == []
 
 
 def test_what_is_no_failure_of_the_server_comes_out(loop: BackgroundLoop) -> None:
