@@ -58,6 +58,31 @@ def test_the_transfer_of_the_page_passes_the_kit(install: Callable[..., Path]) -
     assert int(re.findall(r"(\d+) passed", run.stdout)[0]) > 15
 
 
+MANY = """
+import pytest
+import test_vault
+from cc_vault.many import ManyVaultsTransfer
+from cryocloud_core.sdk.transfer import TransferConfig
+
+
+class TestMany(test_vault.TestVault):
+    @pytest.fixture
+    def transfer(self, tmp_path):
+        return ManyVaultsTransfer(TransferConfig({"tapes": {"root": str(tmp_path / "archive")}}))
+"""
+
+
+def test_the_transfer_of_many_small_files_passes_the_kit(install: Callable[..., Path]) -> None:
+    """The class of the page that reads side by side, by the tests for that."""
+    site = install("cc-vault", {"cc_vault/__init__.py": "", **FILES, "test_many.py": MANY})
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "test_many.py"]
+    run = subprocess.run([*command, "-k", "small"], cwd=site, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stdout
+    assert int(re.findall(r"(\d+) passed", run.stdout)[0]) == 6
+    assert "skipped" not in run.stdout
+
+
 def test_the_fsspec_class_of_the_page_reads() -> None:
     """The class as it stands."""
     [code] = re.findall(r"```python\n(from cryocloud_core.sdk.fsspec_transfer.*?)```", PAGE, re.DOTALL)
