@@ -78,6 +78,14 @@ def test_covering_ends_soon() -> None:
     assert covered("http://h/" + "?a=%3Fb%3D" * 5000 + "@" * 5000)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("long", ["A" * 300_000, "aB" * 150_000, "?" * 300_000 + "="], ids=["DNA", "letters", "marks"])
+def test_a_long_value_takes_no_longer_for_each_letter(long: str) -> None:
+    """What is no secret is looked at once: thrice the time for each letter of thrice the text would be minutes here."""
+    text = f"http://h/?q={long}&page=2"
+    assert covered(text) == shown_url(text) == text
+
+
 SECRETS = st.text(string.ascii_letters + string.digits + "-_.~+/=% '\"<>ø", min_size=4, max_size=40).map(
     lambda text: f"Zq{text}9x"
 )
