@@ -67,6 +67,21 @@ def test_a_small_foreign_object_proves_its_checksum_itself(shop: Shop, requests:
     assert requests == []
 
 
+@pytest.mark.parametrize("etag_is_md5", [True, False])
+def test_small_foreign_objects_come_side_by_side_whatever_an_etag_is_worth(
+    shop: Shop, requests: list[str], etag_is_md5: bool
+) -> None:
+    """Those with a checksum by the fast plane alone, the others by the plain one, which asks for more of them."""
+    other = Shop(shop.server, shop.folder, {"etag_is_md5": etag_is_md5}, shop.bucket)
+    urls = [other.url(key) for key in ("object", "foreign")]
+    found = [file for file in other.transfer.read_small(urls, 2) if file is not None]
+    other.transfer.close()
+
+    assert [file.content for file in found] == [b"content"] * 2
+    assert {file.remote.url for file in found} == {str(url) for url in urls}
+    assert requests == ([] if etag_is_md5 else ["get_object"])
+
+
 def test_the_checksum_of_a_large_foreign_object_is_asked_for_once(shop: Shop, requests: list[str]) -> None:
     """Reading one needs to know what its ETag is worth; what was told is remembered, ranges do not need it."""
     data = os.urandom(3 << 20)

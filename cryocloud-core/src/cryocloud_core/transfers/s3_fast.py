@@ -28,6 +28,7 @@ from cryocloud_core.transfers.s3_access import Access, Place
 from cryocloud_core.transfers.s3_client import Credentials
 from cryocloud_core.transfers.s3_errors import MEANINGS
 from cryocloud_core.transfers.s3_reading import PIECE_BYTES, PIECE_S, SHA256, labelled, own_checksum
+from cryocloud_core.transfers.side_by_side import Reading
 
 #: what obstore raises: also OSErrors for what is missing, ValueErrors for what it cannot read
 RAISED = (BaseError, OSError, ValueError)
@@ -71,18 +72,23 @@ class FastPlane:
         pieces = _Pieces(self.access, place, iter(result.stream(min_chunk_size=_LEAST_BYTES)))
         return Incoming(remote, pieces, result.range[0], pieces.close)
 
-    async def small(self, place: Place) -> SmallFile | None:
-        """Return a small object whole, None if it is missing, larger or without checksum. Raises TransferError."""
+    async def small(self, place: Place, otherwise: Reading) -> SmallFile | None:
+        """Return a small object whole, None if it is missing or larger; one without checksum is read `otherwise`.
+
+        Raises TransferError.
+        """
         try:
             result = await obstore.get_async(self._store(place.bucket), place.key)
             remote = labelled(_remote(place, result), etag_is_md5=self.access.etag_is_md5)
-            if remote.checksum is None or (remote.size_bytes or 0) > SMALL_BYTES:
+            if (remote.size_bytes or 0) > SMALL_BYTES:
                 return None
-            content = bytes(await result.bytes_async())
+            content = None if remote.checksum is None else bytes(await result.bytes_async())
         except FileNotFoundError:
             return None
         except RAISED as error:
             raise _broken(self.access, place) from error
+        if content is None:
+            return await otherwise(place.url)
         return SmallFile(remote, content) if len(content) == remote.size_bytes else None
 
     def put(self, place: Place, outgoing: Outgoing) -> None:

@@ -77,9 +77,12 @@ class S3Server:
         """Yield small objects whole, through the fast plane those that it can name and prove, else the plain one."""
         planes = {place.url: (place, self._fast_for(place)) for place in places}
 
+        async def plainly(url: Url) -> SmallFile | None:
+            return await s3_reading.small(self.client, planes[url][0])
+
         async def read(url: Url) -> SmallFile | None:
             place, fast = planes[url]
-            return await (s3_reading.small(self.client, place) if fast is None else fast.small(place))
+            return await (plainly(url) if fast is None else fast.small(place, plainly))
 
         return side_by_side(self.loop, list(planes), streams, read, (CryoCloudError, *RAISED))
 
