@@ -197,6 +197,37 @@ def test_the_digests_of_large_files_need_no_openssl(tmp_path: Path, programs: li
     assert right.endswith(b"a")
 
 
+@pytest.mark.parametrize("sha256sum", [True, False], ids=["sha256sum", "none"])
+@pytest.mark.parametrize("openssl", [True, False], ids=["broken openssl", "no openssl"])
+def test_who_asks_for_the_digest_of_a_large_file_is_always_answered(
+    tmp_path: Path, sha256sum: bool, openssl: bool
+) -> None:
+    """While the program still waits for more names: by another program where one fails, or that there is none."""
+    binaries, file = tmp_path / "bin", tmp_path / "a file"
+    binaries.mkdir()
+    for name in ("sh", "xargs", *["sha256sum"] * sha256sum):
+        (binaries / name).symlink_to(shutil.which(name) or "")
+    if openssl:
+        (binaries / "openssl").write_text("#!/bin/sh\necho it is of no use\nexit 1\n")
+        (binaries / "openssl").chmod(0o755)
+    file.write_bytes(b"12345")
+    with subprocess.Popen(
+        ["/bin/sh", "-c", ssh_digests.LARGE_COMMAND],
+        env={"PATH": str(binaries)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(os.fsencode(file) + b"\0")
+        program.stdin.flush()
+        answer = next(line for line in program.stdout if b"a file" in line)
+        program.stdin.close()
+    right = hashlib.sha256(b"12345").hexdigest().encode() + b" *" + os.fsencode(file)
+    assert answer.strip() == (right if sha256sum else b"a file: no")
+
+
 @pytest.fixture
 def files_only(ssh_mortal: SshServer) -> SshServer:
     """Give an sshd that serves files and runs nothing."""
