@@ -25,7 +25,7 @@ from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.sdk.routes import Route, Routes
 from cryocloud_core.sdk.transfer import SMALL_BYTES, RemoteFile, SmallFile
 from cryocloud_core.sdk.url import Url
-from tests.files.hostile import IDLE_S, FailingDisk, Memory, World
+from tests.files.hostile import IDLE_S, FailingDisk, Memory, World, place
 
 #: what an answer can be: those that hold the right file, those that hold a wrong one, those that end all
 GOOD = ("right", "twice", "stranger", "nothing")
@@ -35,6 +35,7 @@ WRONG = (*WRONG_ALONE, "other version")
 ENDS = ("error", "refused", "reset", "freeze", "none for ever")
 #: those that nothing but a checksum can tell
 UNSEEN = ("flipped",)
+SIZES = (0, 1, 100, 5_000, 70_000)
 _PAGE = b"<html>please log in</html>"
 _S3_ERROR = b"<?xml version='1.0'?><Error><Code>SlowDown</Code></Error>"
 
@@ -170,6 +171,24 @@ class FullDisk(FailingDisk):
                         raise OSError(28, "No space left on device")
 
 
+def world_of(count: int, **more: object) -> SmallWorld:
+    """Return a world with so many small files, `/l/0` and on."""
+    world = SmallWorld(**more)  # type: ignore[arg-type]
+    for at in range(count):
+        world.place(f"/l/{at}", os.urandom(SIZES[at % len(SIZES)]))
+    return world
+
+
+def wanted_of(world: SmallWorld, folder: Path) -> dict[Url, Path]:
+    """Return where each file of a world is to go."""
+    return {place(path): folder / path[1:] for path in world.contents}
+
+
+def right(world: SmallWorld, wanted: dict[Url, Path]) -> set[Url]:
+    """Return which files are here as they are there."""
+    return {url for url, path in wanted.items() if path.is_file() and path.read_bytes() == world.contents[url.path]}
+
+
 def private_files(*folders: Path) -> list[Path]:
     """Return what lies under our private names anywhere below some directories."""
     return [path for folder in folders for path in folder.rglob(".cc-*")]
@@ -178,10 +197,10 @@ def private_files(*folders: Path) -> list[Path]:
 def held_locks(tempdir: Path, places: Sequence[Path]) -> list[Path]:
     """Return which of these places somebody has locked, by the books of a temporary directory."""
     books, held = Books(tempdir), []
-    for place in places:
-        lock = FileLock(books.lock(settled(place)))
+    for each in places:
+        lock = FileLock(books.lock(settled(each)))
         if lock.take_now():
             lock.release()
         else:
-            held.append(place)
+            held.append(each)
     return held
