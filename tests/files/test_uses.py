@@ -27,6 +27,22 @@ print("uses it", flush=True)
 sys.stdin.read()
 """
 
+CROWDED = """
+import resource, sys, time
+from pathlib import Path
+from cryocloud_core.errors import StagingError
+from cryocloud_core.files.bookkeeping import Books
+from cryocloud_core.files.uses import Uses
+books, many = Books(Path(sys.argv[1])), [Path(f"/{at}") for at in range(100)]
+uses = Uses(books, time.sleep)
+uses.add([Path("/a")])
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    uses.add(many)
+except StagingError:
+    print([path for path in many if uses.has(path)])
+"""
+
 
 @pytest.fixture
 def books(tmp_path: Path) -> Books:
@@ -75,6 +91,12 @@ def test_ones_own_use_counts_only_if_it_is_to(books: Books) -> None:
     with own.shut(own_count=False) as told:
         assert not told(Path("/a"))
     own.clear()
+
+
+def test_what_finds_no_room_in_the_list_is_not_used(books: Books) -> None:
+    """A disk that takes a part of it: that is an error, and nothing counts as used of which others do not know."""
+    command = [sys.executable, "-c", CROWDED, str(books.tempdir)]
+    assert subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=PATIENCE_S).stdout == b"[]\n"
 
 
 def test_what_a_killed_process_used_is_free(books: Books) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import define, field
 
+from cryocloud_core.files.durable import sync_data
 from cryocloud_core.files.member import Member
 
 _CHUNK = 1024 * 1024
@@ -114,7 +115,7 @@ def _write(member: Member, descriptor: int, count: Callable[[int], None]) -> Non
                 while view:
                     view = view[os.write(descriptor, view) :]
         if size >= FLUSH_BYTES:
-            os.fdatasync(descriptor)
+            sync_data(descriptor)
         if member.modified_at is not None and 0 <= member.modified_at < _LAST_TIME:
             os.utime(descriptor, (member.modified_at, member.modified_at))
     finally:

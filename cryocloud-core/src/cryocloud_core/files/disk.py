@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import private_name
-from cryocloud_core.files.durable import libc, sync_all, sync_file, sync_tree
+from cryocloud_core.files.durable import libc, sync_all, sync_data, sync_file, sync_tree
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _OWN = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_EXCL
@@ -94,7 +94,7 @@ class Disk:
     def flush(self, descriptor: int, path: Path) -> None:
         """Wait until what was written is on the disk."""
         with told(path):
-            os.fdatasync(descriptor)
+            sync_data(descriptor)
 
     def note(self, path: Path, data: Mapping[str, Any], *, durable: bool = False) -> None:
         """Replace a file by JSON data, which only we can read."""
@@ -114,7 +114,7 @@ class Disk:
     def add_line(self, descriptor: int, data: Any, path: Path) -> None:
         """Append JSON data as one line to an open file."""
         with told(path):
-            os.write(descriptor, json.dumps(data, separators=(",", ":")).encode() + b"\n")
+            write_all(descriptor, json.dumps(data, separators=(",", ":")).encode() + b"\n")
 
     def make_folder(self, path: Path) -> None:
         """Make a directory of a tree and those above it; the tree is settled as a whole."""
@@ -187,6 +187,13 @@ def _make_folders(path: Path) -> None:
     _make_folders(path.parent)
     path.mkdir(exist_ok=True)
     sync_file(path.parent)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it where an open file stands: on a disk that is all but full one call writes a part, and says so."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 @contextlib.contextmanager

@@ -25,6 +25,11 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def sync_data(descriptor: int) -> None:
+    """Wait until the content of an open file is on its disk."""
+    getattr(os, "fdatasync", os.fsync)(descriptor)  # macOS has no call that leaves out the times
+
+
 def sync_tree(root: Path, files: list[Path]) -> None:
     """Wait until a tree with these files is on its disk."""
     if len(files) > FEW_FILES:

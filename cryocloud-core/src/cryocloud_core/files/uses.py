@@ -18,7 +18,7 @@ from pathlib import Path
 from attrs import define, field
 
 from cryocloud_core.files.bookkeeping import Books, key_of
-from cryocloud_core.files.disk import told
+from cryocloud_core.files.disk import told, write_all
 from cryocloud_core.files.locks import FileLock, is_at, lock_now
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -45,7 +45,7 @@ class Uses:
                     if self._list is None:
                         self._begin()
                     with told(self._gate):
-                        os.write(self._descriptor, "".join(f"{key}\n" for key in fresh).encode())
+                        write_all(self._descriptor, "".join(f"{key}\n" for key in fresh).encode())
                 self._keys.update(fresh)
 
     def has(self, target: Path) -> bool:
