@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cryocloud_core.engine.commands import FinishPebble
 from cryocloud_core.graph.refs import Argument, ConfigRef, Literal, OptionRef, OutputRef, Source, StatRef
 from cryocloud_core.task import Failed, Preparation, Staging, StagingKind, Succeeded
 from cryocloud_core.testing.flow import ALWAYS, Flow, node
@@ -134,6 +135,25 @@ def test_a_relative_workdir_is_read_from_where_the_head_was_started() -> None:
     flow.arrive()
 
     assert flow.tasks["1/A/1"].workdir == "/home/me/code"
+
+
+@pytest.mark.parametrize(("told", "workdir"), [(None, None), ("", None), ("/a/../b", "/b")])
+def test_no_workdir_is_none(told: str | None, workdir: str | None) -> None:
+    """Null and an empty text are none; what is one is written plainly."""
+    flow = Flow(node("In"), node("A", "In", workdir=Argument(OptionRef("dir"))), options={"dir": told})
+    flow.arrive()
+
+    assert flow.tasks["1/A/1"].workdir == workdir
+
+
+def test_a_workdir_that_is_no_text_fails_its_node() -> None:
+    """The error says what it got."""
+    flow = Flow(node("In"), node("A", "In", workdir=Argument(OptionRef("dir"))), options={"dir": 3})
+    flow.arrive()
+
+    assert flow.result() == "error"
+    finish = next(command for command in flow.commands if isinstance(command, FinishPebble))
+    assert "workdir: must be a path, got int" in finish.error
 
 
 def test_the_keys_caller_and_order_of_an_arrival_are_ignored() -> None:

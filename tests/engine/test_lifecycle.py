@@ -324,6 +324,23 @@ def test_a_lost_task_leaves_its_tempdirs_where_it_was_lost() -> None:
     assert [c.machine for c in flow.clean_ups()] == ["m1", "m9"]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "machines"), [(Failed("no word of where"), ["head"]), (Declined("not here"), []), (Cancelled(), [])]
+)
+def test_a_task_without_statistics_owes_its_tempdirs_where_the_pebble_was_made_if_it_may_have_begun(
+    outcome: Failed | Declined | Cancelled, machines: list[str]
+) -> None:
+    """Of one that was declined or cancelled nothing ran."""
+    flow = Flow(node("In"), node("A", "In", args={"d": tempdir()}))
+    flow.arrive()
+    flow.when(TaskEnded(1, flow.at, "1/A/1", outcome))
+    for task in flow.open_tasks():
+        flow.when(TaskEnded(1, flow.at, task, Cancelled()))
+    flow.cancel()
+
+    assert [c.machine for c in flow.clean_ups()] == machines
+
+
 def test_a_closed_pebble_is_freed_without_the_garbage_collector() -> None:
     """Thousands of them would otherwise cost seconds."""
     flow = Flow(
