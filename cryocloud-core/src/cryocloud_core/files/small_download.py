@@ -48,7 +48,8 @@ class SmallDownload:
     reading: SmallReading
     progress: Progress
     _root: Path = field(init=False)
-    #: directories in which something is new
+    #: of the batch under way: directories in which something is new, and those in which it may leave something behind;
+    #: between two batches a sweep may take away an empty one, or the note of one
     _made: set[Path] = field(factory=set)
     _visited: set[Path] = field(factory=set)
 
@@ -84,6 +85,8 @@ class SmallDownload:
 
     def _bring(self, free: Mapping[Url, Path]) -> set[Url]:
         saved: dict[Url, _Saved] = {}
+        self._made.clear()
+        self._visited.clear()
 
         def take(url: Url, file: SmallFile) -> None:
             place = free[url]
@@ -125,7 +128,6 @@ class SmallDownload:
             self.cache.keep(Copy.of(str(url), each.place, each.remote, each.lies))
             disk.rename(each.lies, each.place, durable=False)
         disk.settle_all(list(self._made))
-        self._made.clear()
         self.cache.uses.add(each.place for each in saved.values())
         for _ in saved:
             self.progress.file_done()

@@ -101,6 +101,8 @@ class Sweep:
                 size = _size(copy)
                 for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):
                     if os.path.lexists(path):
+                        with contextlib.suppress(StagingError):  # a disk without room even for a note needs this most
+                            self.cache.books.visit(path.parent)  # should we die before it is removed
                         aside.append(path.with_name(private_name()))
                         self.cache.terms.disk.rename(path, aside[-1], durable=False)
                 self.cache.forget(copy, is_swept=copy.is_ours)
