@@ -104,8 +104,14 @@ class Download:
         if algorithm_of(before.checksum) or before.validator is None:
             return
         now = watch.call(lambda _: self.transfer.stat(self.url))
+        if now.validator is None:  # some web servers tell it to GET only
+            now = watch.call(lambda _: self._read_anew())
         if now.validator != before.validator:
             raise RemoteFileChanged("changed while it was read", subject=str(self.url), repeat=True)
+
+    def _read_anew(self) -> RemoteFile:
+        with self.transfer.read(self.url, 0, 1) as incoming:
+            return incoming.remote
 
     def _follow(self, part: Part) -> None:
         """Have the file hashed while it arrives, if it is large and there is something to compare with."""
