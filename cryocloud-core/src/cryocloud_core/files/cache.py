@@ -88,12 +88,16 @@ class Copy:
 
     @property
     def is_pure(self) -> bool:
-        """Whether nobody changed or added a file of a tree; what is gone or was unpacked by us does not count."""
+        """Whether nobody changed or added a file of a tree; what is gone or was unpacked by us does not count.
+
+        False where a directory cannot be looked into.
+        """
         if not self.is_tree or self.is_gone or self.path.stat(follow_symlinks=False).st_ino == self.successor:
             return True  # of a successor nothing is noted yet
-        for folder, folders, names in os.walk(self.path):
+        closed: list[OSError] = []
+        for folder, folders, names in os.walk(self.path, onerror=closed.append):
             here = Path(folder)
-            links = [name for name in folders if (here / name).is_symlink()]
+            links = [name for name in folders if os.path.islink(here / name)]  # noqa: PTH114 - Path's own raises
             ours = [name for name in folders if _is_of_us(here / name)]
             if any(holds_strange(here / name) for name in ours):
                 return False
@@ -102,7 +106,7 @@ class Copy:
                 leaf = self.files.get(str((here / name).relative_to(self.path)), (None, None))
                 if not name.startswith(PRIVATE_PREFIX) and _looks(here / name) != tuple(leaf[:2]):
                     return False
-        return True
+        return all(isinstance(error, FileNotFoundError) for error in closed)
 
     @property
     def is_gone(self) -> bool:

@@ -11,7 +11,6 @@ import ctypes
 import errno
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import private_name
 from cryocloud_core.files.durable import libc, sync_all, sync_data, sync_file, sync_tree
+from cryocloud_core.files.tempdirs import remove_tree
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _OWN = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_EXCL
@@ -160,10 +160,10 @@ class Disk:
             path.unlink(missing_ok=True)
 
     def remove(self, path: Path) -> None:
-        """Remove a file or a whole directory that may be gone already."""
+        """Remove a file, or a whole directory whatever its modes, that may be gone already."""
         with told(path):
             if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
+                remove_tree(path)
             else:
                 path.unlink(missing_ok=True)
 

@@ -1,7 +1,8 @@
 """What others put into an unpacked copy: a module's results beside its input, files that were changed in place.
 
 Laws: a copy's marker is written last, so what changed after it is not as we unpacked it; the time of change (ctime) is
-looked at, which nobody sets at will. A copy that was itself copied by others may look changed, never the reverse.
+looked at, which nobody sets at will. A copy that was itself copied by others may look changed, never the reverse; what
+cannot be looked into counts as what it may hold.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX
 #: the clock that a kernel takes the times of files from; it stands still for up to so many seconds
 _FILE_CLOCK = getattr(time, "CLOCK_REALTIME_COARSE", 5)
 _TICK_S = 0.01
+#: a time of change after all others
+_LATEST_NS = 1 << 63
 #: how many names an error has room for
 _NAMED = 3
 
 
 def strange_in(folder: Path) -> Iterator[Path]:
     """Yield the files and links that others put into an unpacked copy, or changed in it; at any depth, in no order."""
-    since_ns = (folder / MARKER).stat().st_ctime_ns
+    since_ns = _changed_ns(folder / MARKER)
+    if not since_ns:  # its name was taken away this moment
+        return
     for path, is_copy in _content(folder):
         if is_copy:
             yield from strange_in(path)
@@ -37,19 +42,24 @@ def count_in(folder: Path, until_ns: float = float("inf")) -> int:
 
 
 def _content(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield the files and links below a directory, without our own, and the unpacked copies, for what they are."""
-    for above, folders, names in os.walk(folder):
+    """Yield the files and links below a directory, without our own, and the unpacked copies, for what they are.
+
+    A directory that somebody closed is yielded as if it were a file.
+    """
+    closed: list[OSError] = []
+    for above, folders, names in os.walk(folder, onerror=closed.append):
         here = Path(above)
-        links = [name for name in folders if (here / name).is_symlink()]
+        links = [name for name in folders if os.path.islink(here / name)]  # noqa: PTH114 - Path's own raises
         yield from ((here / n, False) for n in (*names, *links) if n != MARKER and not n.startswith(PRIVATE_PREFIX))
         below = {name for name in folders if is_unpacked(here / name)}
         yield from ((here / name, True) for name in sorted(below))
         folders[:] = [name for name in folders if name not in below and not name.startswith(PRIVATE_PREFIX)]
+    yield from ((Path(error.filename), False) for error in closed)
 
 
 def is_unpacked(folder: Path) -> bool:
-    """Return True for a directory with our marker."""
-    return (folder / MARKER).is_file()
+    """Return True for a directory with our marker, False for one that cannot be looked into."""
+    return os.path.isfile(folder / MARKER)  # noqa: PTH113 - Path's own raises
 
 
 def wait_out(changed_ns: int) -> None:
@@ -77,3 +87,5 @@ def _changed_ns(path: Path) -> int:
         return path.stat(follow_symlinks=False).st_ctime_ns
     except FileNotFoundError:  # removed this moment
         return 0
+    except OSError:
+        return _LATEST_NS

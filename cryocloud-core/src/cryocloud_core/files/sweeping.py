@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from attrs import define, field
@@ -18,6 +19,7 @@ from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import PRIVATE_PREFIX, private_name
 from cryocloud_core.files.bookkeeping import settled, sidecar_of
 from cryocloud_core.files.cache import Cache, Copy
+from cryocloud_core.files.disk import told
 from cryocloud_core.files.locks import FileLock, lock_now
 from cryocloud_core.files.strangers import holds_strange
 from cryocloud_core.files.tidying import Tidying
@@ -68,15 +70,20 @@ class Sweep:
             ago = self.cache.terms.clock.wall() - at
             if 0 <= ago < self.cache.terms.settings.cache_keep_s:
                 continue
-            is_lost = copy.is_gone and not any(os.path.lexists(path) for path in copy.made)
-            if self._is_over(copy.path) or (is_lost and ago > LEFTOVER_S):
-                self._try(lambda copy=copy, at=at: self._remove(copy, at))  # type: ignore[misc]
+            self._try(copy.path, partial(self._consider, copy, at, is_old=ago > LEFTOVER_S))
 
-    def _try(self, step: Callable[[], None]) -> None:
+    def _try(self, path: Path, step: Callable[[], None]) -> None:
         try:
-            step()
+            with told(path):
+                step()
         except StagingError as error:
             self._errors.append(error)
+
+    def _consider(self, copy: Copy, at: float, *, is_old: bool) -> None:
+        """Remove a copy where there is too little room, and one that is lost and old."""
+        is_lost = copy.is_gone and not any(os.path.lexists(path) for path in copy.made)
+        if self._is_over(copy.path) or (is_lost and is_old):
+            self._remove(copy, at)
 
     def _is_over(self, path: Path) -> bool:
         settings = self.cache.terms.settings
@@ -137,7 +144,7 @@ class Sweep:
                 if self._is_recent(path) or _is_open(path):
                     waiting = True
                     continue
-                self._try(lambda path=path: self.cache.terms.disk.remove(path))  # type: ignore[misc]
+                self._try(path, partial(self.cache.terms.disk.remove, path))
             if not waiting:
                 note.unlink(missing_ok=True)
 
