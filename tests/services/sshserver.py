@@ -1,8 +1,8 @@
 """A real sshd for the tests: keys, known_hosts and port of its own, on loopback.
 
 Laws: one server per test process, started by the first test that asks for it and killed at the end; a test that
-freezes or kills its server has one of its own (`ssh_mortal`). Nothing of the user's own ssh is read or written, nor done
-what is in the user's .bashrc, which may take long, and break when it is killed: a shell of the second level runs none.
+freezes or kills its server has one of its own (`ssh_mortal`). Nothing of the user's own ssh is read or written. Shells
+there count as of the second level, which do not run .bashrc: it may take long, and break when it is killed.
 """
 
 from __future__ import annotations
