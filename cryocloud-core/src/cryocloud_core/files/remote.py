@@ -1,7 +1,8 @@
 """The remote files of one task: brought to places of this machine, unpacked, sent, removed.
 
 Laws: the layer and all that belongs to it is imported when the first URL is met; a copy is in use until `release`;
-what was unpacked is a copy like others, and the archive it came from does not stay.
+what was unpacked is a copy like others, and the archive it came from does not stay; a process that a module forks has
+threads and connections of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from attrs import Factory, define, field
 
@@ -51,6 +53,11 @@ class Remote:
     told: Callable[[Moving], None] = lambda _: None
     _layer: Layer | None = None
     _lock: threading.Lock = field(factory=threading.Lock)
+    #: what belongs to the process that this one was forked from: kept, for to end it would take its threads
+    _of_parent: object = None
+
+    def __attrs_post_init__(self) -> None:
+        _REMOTES.add(self)
 
     @property
     def layer(self) -> Layer:
@@ -201,6 +208,11 @@ class Remote:
         finally:
             layer.release_all()
 
+    def renew(self) -> None:
+        """Begin anew, in a process that was forked off ours."""
+        self._of_parent = (self._of_parent, self._layer, self.transfers)
+        self._layer, self._lock, self.transfers = None, threading.Lock(), Transfers(self.transfers.routes)
+
     def _fetch_apart(self, url: Url) -> Path:
         """Return a copy beside the usual one, which is in use or holds somebody's files."""
         from cryocloud_core.files.layer import OccupiedError
@@ -223,6 +235,18 @@ class Remote:
         from cryocloud_core.files.landing import Landing
 
         return Landing(self.how.tempdir, self.datadir, self.layer.source_of, self.how.check)
+
+
+#: those of this process
+_REMOTES: WeakSet[Remote] = WeakSet()
+
+
+def _renew_all() -> None:
+    for remote in list(_REMOTES):
+        remote.renew()
+
+
+os.register_at_fork(after_in_child=_renew_all)
 
 
 def _numbers() -> Iterator[int]:

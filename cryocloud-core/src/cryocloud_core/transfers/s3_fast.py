@@ -35,6 +35,13 @@ RAISED = (BaseError, OSError, ValueError)
 #: obstore hands on so many bytes at least, however slowly they come
 _LEAST_BYTES = 64 * 1024
 _FOREVER = "365 days"
+#: the process that has obstore's threads, once they run
+_AT_HOME: list[int] = []
+
+
+def is_at_home() -> bool:
+    """Return False in a process that was forked off one that used obstore: a call of it would never end there."""
+    return _AT_HOME in ([], [os.getpid()])
 
 
 def can_name(key: str) -> bool:
@@ -101,6 +108,8 @@ class FastPlane:
 
     def _store(self, bucket: str) -> S3Store:
         with self._lock:
+            if not _AT_HOME:
+                _AT_HOME.append(os.getpid())
             if bucket not in self._stores:
                 self._stores[bucket] = S3Store(bucket, **self._arguments())
             return self._stores[bucket]
