@@ -84,6 +84,21 @@ def test_a_lock_that_was_taken_away_is_made_anew(tmp_path: Path) -> None:
     waiter.release()
 
 
+def test_a_lock_that_cannot_be_taken_away_is_let_go_of(tmp_path: Path) -> None:
+    """The error is told, and nobody waits for it for ever."""
+    folder, away = tmp_path / "locks", tmp_path / "away"
+    folder.mkdir()
+    lock = FileLock(folder / "lock")
+    assert lock.take_now()
+    folder.rename(away)
+    folder.touch()
+    with pytest.raises(NotADirectoryError):
+        lock.discard()
+    other = FileLock(away / "lock")
+    assert other.take_now()
+    other.release()
+
+
 def test_a_lock_between_opening_and_locking_is_not_a_file_without_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

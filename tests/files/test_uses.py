@@ -99,6 +99,19 @@ def test_what_finds_no_room_in_the_list_is_not_used(books: Books) -> None:
     assert subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=PATIENCE_S).stdout == b"[]\n"
 
 
+def test_a_list_that_cannot_be_removed_is_let_go_of(books: Books) -> None:
+    """Something else lies where the lists were: nothing is held on to."""
+    own = user(books)
+    own.add([Path("/a")])
+    folder = books.folder("uses")
+    folder.rename(folder.with_name("away"))
+    folder.touch()
+    own.clear()
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+    assert not is_used(books)
+
+
 def test_what_a_killed_process_used_is_free(books: Books) -> None:
     """And its list is taken away."""
     words = [sys.executable, "-c", USER, str(books.tempdir)]

@@ -20,6 +20,7 @@ from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.bookkeeping import Books
 from cryocloud_core.files.strangers import holds_strange, is_unpacked
 from cryocloud_core.files.terms import Terms
+from cryocloud_core.files.tree_names import Entries
 from cryocloud_core.files.uses import Uses
 from cryocloud_core.sdk.transfer import RemoteFile
 from cryocloud_core.wire import from_json, to_data
@@ -34,8 +35,9 @@ Leaf = list[Any]
 class Copy:
     """What we fetched: from where, to where, how it looked here then, and what the other side said of it.
 
-    `files` has a Leaf by name for a tree, whose own size is that of all its files; `belongs` has the bytes of each path
-    that was made of the copy, `outdated` of each that was made of an earlier version.
+    `files` has a Leaf by name for a tree, whose own size is that of all its files, and `folders` the directories that
+    were told of besides; `belongs` has the bytes of each path that was made of the copy, `outdated` of each that was
+    made of an earlier version.
     """
 
     url: str
@@ -51,6 +53,7 @@ class Copy:
     outdated: dict[str, int] = field(factory=dict)
     #: the inode of the newer version that is getting the name right now; it is ours too if we die over it
     successor: int = 0
+    folders: list[str] = field(factory=list)
 
     @classmethod
     def of(cls, url: str, target: Path, remote: RemoteFile, lies: Path | None = None) -> Copy:
@@ -83,6 +86,8 @@ class Copy:
     def is_here(self) -> bool:
         """Whether it lies there still, as it was fetched, file by file."""
         if self.is_gone or not self.is_ours or self.path.stat(follow_symlinks=False).st_ino != self.inode:
+            return False
+        if not all(os.path.isdir(self.path / name) for name in self.folders):  # noqa: PTH112 - Path's own raises
             return False
         return all(_looks(self.path / name) == tuple(leaf[:2]) for name, leaf in self.files.items())
 
@@ -119,10 +124,12 @@ class Copy:
             return False
         return _agree(self.validator, self.checksum, remote)
 
-    def is_of_all(self, remotes: dict[str, RemoteFile]) -> bool:
-        """Return True when the other side still has exactly the files that this tree was fetched from."""
-        return remotes.keys() == self.files.keys() and all(
-            remotes[name].size_bytes == leaf[0] and _agree(leaf[2], leaf[3], remotes[name])
+    def is_of_all(self, there: Entries) -> bool:
+        """Return True when the other side still has exactly the files and directories that this tree was made of."""
+        if there.files.keys() != self.files.keys() or set(there.folders) != set(self.folders):
+            return False
+        return all(
+            there.files[name].size_bytes == leaf[0] and _agree(leaf[2], leaf[3], there.files[name])
             for name, leaf in self.files.items()
         )
 
@@ -130,7 +137,7 @@ class Copy:
         """Return True when both were fetched from the same version, as far as the other side told."""
         if self.is_tree:
             named = {name: _remote(other, *leaf[:1], *leaf[2:]) for name, leaf in other.files.items()}
-            return other.is_tree and self.is_of_all(named)
+            return other.is_tree and self.is_of_all(Entries(named, other.folders))
         return not other.is_tree and self.is_of(_remote(other, other.size_bytes, other.validator, other.checksum))
 
 
@@ -200,7 +207,7 @@ class Cache:
             book = self.books.meta(path)
             with contextlib.suppress(FileNotFoundError):
                 if is_swept and book.stat().st_size > _NOTE_BYTES:
-                    self.terms.disk.note(book, to_data(evolve(copy, files={})))
+                    self.terms.disk.note(book, to_data(evolve(copy, files={}, folders=[])))
                 if is_swept:
                     os.utime(book)
                     book.replace(self.books.swept(path))

@@ -61,8 +61,10 @@ class FileLock:
 
     def discard(self) -> None:
         """Take the file of a lock that we hold away, and let go."""
-        self.path.unlink(missing_ok=True)
-        self.release()
+        try:
+            self.path.unlink(missing_ok=True)
+        finally:
+            self.release()
 
     @contextlib.contextmanager
     def held(self, pause: Callable[[float], None]) -> Iterator[None]:

@@ -58,7 +58,8 @@ class Uses:
             if self._list is not None:
                 path, descriptor, self._list = self._list, self._descriptor, None
                 self._keys.clear()
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # what stays is the list of a dead one
+                    path.unlink()
                 with contextlib.suppress(OSError):
                     fcntl.flock(descriptor, fcntl.LOCK_UN)  # for copies of the descriptor in forked processes too
                 os.close(descriptor)
