@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cryocloud_core.files import tidying
 from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.bookkeeping import Books, key_of
 from cryocloud_core.files.layer import Layer
@@ -165,6 +166,26 @@ def test_what_dead_processes_left_in_the_books_goes(tidy: Callable[[float], None
     tidy(OLD_S + TIDY_EVERY_S)
     assert not any(path.exists() for path in left)
     assert names(books, "uploads") == {"2.upload"}
+
+
+def test_a_note_that_its_owner_takes_away_meanwhile_keeps_nothing(
+    tidy: Callable[[float], None], books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upload ends between two looks at its note: the others are tidied all the same."""
+    judge = tidying._was_never_written
+    for name in ("1.upload", "2.upload"):
+        (books.folder("uploads") / name).touch()
+    ended: list[Path] = []
+
+    def ending(note: Path) -> bool:
+        if not ended:
+            ended.append(note)
+            note.unlink()
+        return judge(note)
+
+    monkeypatch.setattr(tidying, "_was_never_written", ending)
+    tidy(OLD_S + TIDY_EVERY_S)
+    assert (len(ended), names(books, "uploads")) == (1, set())
 
 
 def test_what_was_made_of_a_copy_stays_known(

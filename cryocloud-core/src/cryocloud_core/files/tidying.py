@@ -40,8 +40,9 @@ class Tidying:
         self._tidy_hosts()
         for name, is_over in self._notes.items():
             for note in self._old(name, SWEPT_S if name == "swept" else OLD_S):
-                if note.name.startswith(PRIVATE_PREFIX) or is_over(note):
-                    note.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # its owner took it away this moment
+                    if note.name.startswith(PRIVATE_PREFIX) or is_over(note):
+                        note.unlink()
         marker.touch()
 
     @property
