@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -174,6 +178,36 @@ def test_what_a_server_that_died_kept_is_removed_by_the_next_put(
     ssh_mortal.start()
     transfer.put(evolve(source(b"small"), notes=notes), url)
 
+    assert [path.name for path in ssh_mortal.files.iterdir()] == ["b"]
+    assert list(notes.iterdir()) == []
+
+
+PUTTING = """
+import os, signal, sys
+from pathlib import Path
+from cryocloud_core.sdk.transfer import Outgoing, TransferConfig
+from cryocloud_core.sdk.url import Url
+from cryocloud_core.transfers.ssh import SshTransfer
+url, source, notes, config = sys.argv[1:]
+import json
+Path(source).write_bytes(b"small")
+die = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+SshTransfer(TransferConfig(json.loads(config))).put(Outgoing(Path(source), 5, "", die, Path(notes)), Url.parse(url))
+"""
+
+
+def test_what_a_killed_process_was_putting_is_removed_by_the_next_put(
+    make: Make, ssh_mortal: SshServer, source: Callable[..., Outgoing], tmp_path: Path
+) -> None:
+    """However small it was: no unfinished file stays there for ever."""
+    url, notes = ssh_mortal.url(ssh_mortal.files / "b"), tmp_path / "notes"
+    words = [url, str(tmp_path / "killed"), str(notes), json.dumps(ssh_mortal.config())]
+    killed = subprocess.run([sys.executable, "-c", PUTTING, *words], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    wait_until_dead(ssh_mortal.sessions())
+    assert [path.name[:4] for path in ssh_mortal.files.iterdir()] == [".cc-"]
+
+    make(SshTransfer, ssh_mortal.config()).put(evolve(source(b"small"), notes=notes), Url.parse(url))
     assert [path.name for path in ssh_mortal.files.iterdir()] == ["b"]
     assert list(notes.iterdir()) == []
 

@@ -26,10 +26,15 @@ def process_task(worker: Worker, task: dict[str, Any]) -> tuple[int, dict[str, A
     """Write the list into the task's scratch directory and return its path."""
     args = task["args"]
     found = [entry for top in map(Path, as_list(args["src"])) for entry in entries(top)]
-    dst = worker.scratch / f"{Path(args['name']).name}.json"
-    dst.write_text(json.dumps({"product": args["name"], "files": found}, indent=2), encoding="utf-8")
+    dst = worker.scratch / f"{Path(without_query(args['name'])).name}.json"
+    dst.write_text(json.dumps({"product": without_query(args["name"]), "files": found}, indent=2), encoding="utf-8")
     worker.log.info("%d files", len(found))
     return 100, {"dst": str(dst), "files": len(found)}
+
+
+def without_query(name: str) -> str:
+    """Return a web address without what follows its path, which may hold a secret; all else as it is."""
+    return name.partition("?")[0] if name.startswith(("http://", "https://")) else name
 
 
 def entries(top: Path) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -39,8 +38,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 #: bytes, or files of a listing, that may wait for a slow reader
 AHEAD_BYTES, AHEAD_FILES = 4 << 20, 10_000
-#: an upload from here on is noted, so that its draft is found after a kill; a small one takes no longer than its note
-NOTED_BYTES = 8 << 20
+#: the note of an upload from here on is waited for; a small one would take no longer than that
+DURABLE_BYTES = 8 << 20
 
 
 class SshTransfer(Transfer):
@@ -98,17 +97,14 @@ class SshTransfer(Transfer):
         draft = self._run(url, lambda connection: Draft.begin(connection, url, outgoing))
         note, is_over = None, False
         try:
-            if outgoing.notes is not None and outgoing.size_bytes >= NOTED_BYTES:
-                note = Note.write(outgoing.notes, Unfinished(url, os.fsdecode(draft.path)))
+            if outgoing.notes is not None:
+                unfinished = Unfinished(url, os.fsdecode(draft.path))
+                note = Note.write(outgoing.notes, unfinished, durable=outgoing.size_bytes >= DURABLE_BYTES)
             Putting(self._loop, draft, lambda error: explained(error, url, self._of(url))).run()
             is_over = True
         except BaseException:
             is_over = undo(self._loop, draft, lambda: self._connect(url))
-            if not is_over and note is None and outgoing.notes is not None:
-                # The server does not answer now: the next put takes the draft away.
-                with suppress(TransferError):
-                    note = Note.write(outgoing.notes, Unfinished(url, os.fsdecode(draft.path)))
-            raise
+            raise  # where the server does not answer now the next put takes the draft away
         finally:
             if note is not None:
                 note.close(is_over=is_over)

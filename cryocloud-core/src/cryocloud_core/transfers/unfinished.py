@@ -40,8 +40,11 @@ class Note:
     descriptor: int
 
     @classmethod
-    def write(cls, folder: Path, unfinished: Unfinished) -> Note:
-        """Note an upload in a folder, which is made. Raises TransferError when that cannot be done."""
+    def write(cls, folder: Path, unfinished: Unfinished, *, durable: bool = True) -> Note:
+        """Note an upload in a folder, which is made. Raises TransferError when that cannot be done.
+
+        One that is not `durable` outlives the process, but not a power cut.
+        """
         path = folder / f"{secrets.token_hex(16)}{_SUFFIX}"
         text = json.dumps({"url": str(unfinished.url), "upload": unfinished.upload})
         try:
@@ -51,7 +54,8 @@ class Note:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             os.write(descriptor, text.encode())
-            os.fsync(descriptor)
+            if durable:
+                os.fsync(descriptor)
         except OSError as error:
             told = f"cannot note the upload: {error.strerror}"
             raise TransferError(told, subject=str(unfinished.url), place=str(folder)) from error
