@@ -41,6 +41,24 @@ def tree(root: Path) -> dict[str, str | None]:
     }
 
 
+def test_a_copy_is_current_with_its_empty_directories(place: Place, tmp_path: Path) -> None:  # noqa: F811
+    """One that is new there is brought, one that is gone here comes back; what is the same is used again."""
+    url, copy, layer = place.url("tree/"), tmp_path / "copy", place.layer(tmp_path / "tmp")
+    layer.put(plant(tmp_path / "one", "a", "void/"), url)
+    layer.fetch_tree(url, copy)
+    layer.put(plant(tmp_path / "two", "new/er/"), url)
+    assert not layer.is_current(url, copy)
+    assert tree(layer.fetch_tree(url, copy)) == {"a": "a", "new": None, "new/er": None, "void": None}
+    assert layer.is_current(url, copy)
+
+    (copy / "void").rmdir()
+    assert not layer.is_current(url, copy)
+    assert (layer.fetch_tree(url, copy) / "void").is_dir()
+    made = copy.stat().st_ino
+    assert layer.fetch_tree(url, copy).stat().st_ino == made
+    layer.release_all()
+
+
 @pytest.mark.parametrize("names", [TREE, ("only/void/",), ()])
 def test_a_tree_comes_back_as_it_was_sent(place: Place, tmp_path: Path, names: tuple[str, ...]) -> None:  # noqa: F811
     """With directories of nothing, in the middle and as a whole; sent twice it is the same."""

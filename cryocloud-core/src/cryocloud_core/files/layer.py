@@ -99,7 +99,7 @@ class Layer:
                 self._reuse(copy, url)
                 return target
             entries = tree.listing()
-            if copy is not None and copy.is_tree and copy.is_of_all(entries.files):
+            if copy is not None and copy.is_tree and copy.is_of_all(entries):
                 self._reuse(copy, url)
                 return target
             self._refuse_strange(place, url, sparing=sparing)
@@ -182,7 +182,7 @@ class Layer:
         if not is_here or self.settings.trust_local:
             return is_here
         if copy.is_tree:
-            return copy.is_of_all(self._tree(url, copy.path).listing().files)
+            return copy.is_of_all(self._tree(url, copy.path).listing())
         return copy.is_of(self.stat(url))
 
     def belongs(self, path: Path, target: Path) -> None:

@@ -83,7 +83,14 @@ class TreeDownload:
         found = self._root.stat()
         size = sum(leaf[0] for leaf in self._leaves.values())
         return Copy(
-            str(self.url), str(self.target), size, found.st_mtime_ns, found.st_ino, is_tree=True, files=self._leaves
+            str(self.url),
+            str(self.target),
+            size,
+            found.st_mtime_ns,
+            found.st_ino,
+            is_tree=True,
+            files=self._leaves,
+            folders=entries.folders,
         )
 
     def place(self) -> None:
