@@ -27,6 +27,7 @@ from cryocloud_core import (
     load,
     run,
 )
+from cryocloud_core.api.options_told import told_of_options
 from cryocloud_core.api.running import Run
 from cryocloud_core.head.settings import Told
 from cryocloud_core.head.view import RunView
@@ -250,6 +251,31 @@ def test_an_option_that_nothing_answers_for_is_told_before_anything_starts(
     assert witness.calls[0] == (
         "warned flow.json: option --bands was not given and has no default: Work.ignored will be null"
     )
+
+
+WHAT = "Work: the post of 'dst'"
+POSTS = [
+    ({}, f"option --out was not given and has no default: {WHAT} will fail"),
+    ({"out": "/far"}, f'option --out does not end with "/": {WHAT} appends file names to its last part'),
+    ({"out": "/far/"}, None),
+]
+
+
+@pytest.mark.parametrize(("options", "line"), POSTS)
+def test_a_post_that_cannot_go_well_is_told_before_anything_starts(
+    tmp_path: Path, options: dict[str, str], line: str | None
+) -> None:
+    """Else each product is worked on before its results are lost."""
+    target = {"output": "dst", "target": {"option": "out"}, "basename": True}
+    copy = {"module": "copyfiles", "name": "Work", "downstreamOf": ["In"], "args": {"src": "/a", "dst": "/b"}}
+    nodes = [NODES[0], {**copy, "post": [target]}]
+    workflow = {"name": "Flow", "description": "Tests", "options": {"out": {"help": "where to"}}, "nodes": nodes}
+    file = tmp_path / "flow.json"
+    file.write_text(json.dumps({"workflow": workflow}))
+    prepared = Run.prepare([file], options, Reading())
+
+    told = told_of_options(prepared.workflows[0], prepared.files[0].options)
+    assert told == ([] if line is None else [line])
 
 
 def test_misspelt_settings_of_workers_are_told_before_anything_starts(tmp_path: Path, settings: RunSettings) -> None:

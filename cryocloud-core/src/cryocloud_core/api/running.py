@@ -16,12 +16,12 @@ from typing import Any, Protocol, TypeVar
 
 from attrs import define, evolve, field
 
+from cryocloud_core.api.options_told import told_of_options
 from cryocloud_core.api.reading import ReadFile, Reading, StrPath, read_all, sound
 from cryocloud_core.config import Config
 from cryocloud_core.errors import UsageError
 from cryocloud_core.files.misspelt import misspelt_of_workers
 from cryocloud_core.files.unpacked import is_ours
-from cryocloud_core.graph.refs import OptionRef
 from cryocloud_core.graph.spelling import hint
 from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.head import Head
@@ -135,7 +135,7 @@ class Run:
             for line in file.lines(errors=False):
                 self.watcher.warned(line)
         for file, flow in zip(self.files, self.workflows, strict=True):
-            for line in _null_options(flow, file.options):
+            for line in told_of_options(flow, file.options):
                 self.watcher.warned(f"{file.path.name}: {line}")
         for line in misspelt_of_workers(self.settings.worker_config):
             self.watcher.warned(line)
@@ -264,17 +264,3 @@ def _shared(files: Sequence[ReadFile], setting: Callable[[Config], T]) -> T:
                 remedy="run them apart, or make their cryocloud.toml agree on these",
             )
     return found
-
-
-def _null_options(workflow: Workflow, given: Mapping[str, Any]) -> list[str]:
-    """Return a line for each option without a value that arguments without a default are taken from."""
-    users: dict[str, list[str]] = {}
-    for node in workflow.nodes.values():
-        for name, argument in node.args.items():
-            source = argument.source
-            if isinstance(source, OptionRef) and given.get(source.name) is None and not argument.has_default:
-                users.setdefault(source.name, []).append(f"{node.name}.{name}")
-    return [
-        f"option --{option} was not given and has no default: {', '.join(names)} will be null"
-        for option, names in users.items()
-    ]
