@@ -120,6 +120,69 @@ def test_a_run_tells_no_secret_of_a_url(http_server: HttpServer, tmp_path: Path,
     assert shown in said["log"] + said["run"] + said["pebbles"]
 
 
+TALK = """
+import sys
+
+ccmodule = {"description": "Talks", "depends": [], "provides": [], "inputs": {"src": ""}, "outputs": {"src": ""}}
+
+
+def process_task(worker, task):
+    url = task["args"]["src"]
+    worker.log.warning("logs %s", url)
+    print("prints", url)
+    print("complains of", url, file=sys.stderr)
+    worker.status["now"] = url
+    if url.endswith("id=3"):
+        raise ValueError(f"raises {url}, {url.partition('/a')[2]}")
+    return 100, {"src": url}
+"""
+TALKED = ("logs", "prints", "complains of")
+TALKS = "http://web/a?token=Zq123&id="
+
+
+def typed(folder: Path, command: str) -> str:
+    """Run a command in a folder and return all that it said."""
+    done = subprocess.run(
+        [CRYOCLOUD, *command.split()], capture_output=True, timeout=60, check=False, cwd=folder, text=True
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.system
+def test_words_of_a_module_have_no_secret_of_a_url(tmp_path: Path) -> None:
+    """Logged, printed or raised: not while it runs, nor to who asks later."""
+    flow = {
+        "name": "Flow",
+        "description": "Talks",
+        "options": {"src": {"default": ""}},
+        "nodes": [
+            {"module": "cmdline", "name": "In", "downstreamOf": ["entry"]},
+            {"module": "talk", "name": "Talk", "downstreamOf": ["In"], "args": {"src": {"option": "src"}}},
+        ],
+    }
+    (tmp_path / "talk.py").write_text(TALK)
+    (tmp_path / "flow.json").write_text(json.dumps({"workflow": flow}))
+    commands = (f"run flow.json --src {TALKS}3 --json", f"run flow.json --src {TALKS}3", "log", "explain 1", "pebbles")
+    said = {command: typed(tmp_path, f"{command} --state-dir state") for command in commands}
+    said["run-module"] = typed(tmp_path, f"run-module talk src={TALKS}3")
+    assert [command for command, text in said.items() if "Zq123" in text] == []
+    for each in TALKED:
+        assert f"{each} http://web/a?token=•••&id=3" in said["log"]
+    for command in ("log", "explain 1", "pebbles", "run-module"):
+        assert "raises http://web/a?token=•••&id=3, ?token=•••&id=3" in said[command]
+
+
+@pytest.mark.system
+def test_outputs_keep_the_secrets_of_urls(tmp_path: Path) -> None:
+    """They are data: who has them asks with them."""
+    (tmp_path / "talk.py").write_text(TALK)
+    done = subprocess.run(
+        [CRYOCLOUD, "run-module", "talk", f"src={TALKS}4"], capture_output=True, timeout=60, check=True, cwd=tmp_path
+    )
+    assert json.loads(done.stdout) == {"src": f"{TALKS}4"}
+    assert b"Zq123" not in done.stderr
+
+
 def test_a_list_of_settings_tells_no_secret_of_a_url(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

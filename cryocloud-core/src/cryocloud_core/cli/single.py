@@ -32,6 +32,7 @@ from cryocloud_core.sdk.registry import Registry, resolve
 from cryocloud_core.sdk.routes import Routes
 from cryocloud_core.sdk.scheduler import Scheduler, SchedulerSettings
 from cryocloud_core.task import Failed, Outcome, Stats, Succeeded, Task, TaskId
+from cryocloud_core.url_secrets import covered
 
 
 def run_once(flags: Mapping[str, Any]) -> int:
@@ -156,7 +157,7 @@ class _Ear:
 
 
 def _say(text: str) -> None:
-    print(plain(text), file=sys.stderr, flush=True)
+    print(plain(covered(text)), file=sys.stderr, flush=True)
 
 
 async def _drive(registry: Registry, task: Task) -> int:

@@ -1,7 +1,7 @@
 """Log lines of a worker on their way to the head.
 
-Laws: every line carries pebble, node, task and worker; a line is cut at 64 KiB; a line that cannot be formatted is
-told as it is, with the reason, and never breaks the module that wrote it.
+Laws: every line carries pebble, node, task and worker; a line is cut at 64 KiB and has no secrets of URLs; a line that
+cannot be formatted is told as it is, with the reason, and never breaks the module that wrote it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define
+from attrs import define, evolve
 
 from cryocloud_core.sdk.lines import CUT
 from cryocloud_core.sdk.observed import LogRecord
-from cryocloud_core.task import Task
+from cryocloud_core.task import Cancelled, Declined, Failed, Outcome, Task
+from cryocloud_core.url_secrets import covered
 
 #: characters of one line
 TEXT_LIMIT = 64 * 1024
@@ -40,7 +41,7 @@ class Scribe:
         self.send([self._record(level, text, logger, {}) for level, text in lines])
 
     def _record(self, level: str, text: str, logger: str, place: dict[str, Any]) -> LogRecord:
-        cut = text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT] + CUT
+        cut = shown(text if len(text) <= TEXT_LIMIT else text[:TEXT_LIMIT] + CUT)
         task = self.task
         if task is None:
             return LogRecord(time.time(), level, cut, logger, worker=self.name, **place)
@@ -76,6 +77,22 @@ class ScribeHandler(logging.Handler):
         self._scribe.write(
             level, text, record.name, module=record.module, function=record.funcName or "", line=record.lineno
         )
+
+
+def shown(text: str) -> str:
+    """Return words of a module without the secrets of the URLs in them, and of their parts that begin with `?`."""
+    return covered(text) if "://" in text or "?" in text else text
+
+
+def shown_end(outcome: Outcome) -> Outcome:
+    """Return how a task ended, in words without secrets of URLs; its outputs, which are data, stay as they are."""
+    match outcome:
+        case Failed(error=error):
+            return evolve(outcome, error=shown(error))
+        case Declined(why=why) | Cancelled(why=why):
+            return evolve(outcome, why=shown(why))
+        case _:
+            return outcome
 
 
 def install(scribe: Scribe) -> None:

@@ -25,7 +25,6 @@ from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.unpacked import Unpacking
 from cryocloud_core.modules.load import neighbours
 from cryocloud_core.task import Cancelled, Code, Declined, Failed, Outcome, Succeeded, Task
-from cryocloud_core.url_secrets import covered
 from cryocloud_core.worker import logs
 from cryocloud_core.worker.calls import call_once, call_per_item
 from cryocloud_core.worker.capture import Capture
@@ -99,7 +98,7 @@ class Runner:
         logs.set_level(current.task.log_level)
         worker = self._worker(current)
         try:
-            outcome = self._outcome(current, worker)
+            outcome = logs.shown_end(self._outcome(current, worker))
         finally:
             if os.getpid() != self._pid:
                 # The module forked and let the child return: one process answers for a task, the other ends here.
@@ -185,7 +184,8 @@ class Runner:
 
     def _failed(self, error: BaseException) -> Failed:
         """Tell the traceback to the log and return the task's end."""
-        trace = covered("".join(traceback.format_exception(error))[-TRACE_LIMIT:])
+        # A secret is known by what stands before it, so the cut comes after.
+        trace = logs.shown("".join(traceback.format_exception(error))[-2 * TRACE_LIMIT :])[-TRACE_LIMIT:]
         self.scribe.write("ERROR", trace.rstrip("\n"), logs.ROOT)
         text = _text_of(error)
         if isinstance(error, SystemExit | KeyboardInterrupt):
