@@ -16,6 +16,7 @@ import pytest
 
 from cryocloud_core.cli import main as cli
 from cryocloud_core.head.board import StatusValue
+from cryocloud_core.head.lock import StateLock
 from cryocloud_core.head.status_search import present
 from cryocloud_core.head.status_store import StatusStore
 
@@ -71,6 +72,22 @@ def test_values_are_lines_in_a_pipe(published: Published, capsys: pytest.Capture
     ]
 
 
+def test_it_says_when_the_head_is_gone_that_told_the_values(
+    published: Published, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one that was killed; not of one that runs, nor of one that ended by itself."""
+    killed = published("Wind", *WIND)
+    published("Tide", StatusValue("Tide.HeadNode", "state", "Done", NOON))
+    published("Ice", StatusValue("Ice.HeadNode", "state", "Stopped", NOON), StatusValue("h", "state", "Running", NOON))
+    for words in ([], ["--json"], ["Wind.HeadNode:state"]):
+        assert cli.invoke(["status", *words]) == 0
+        assert capsys.readouterr().err == "Wind: no head runs, its values are the last it told\n"
+    lock = StateLock.take(killed)
+    assert cli.invoke(["status"]) == 0
+    lock.release()
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("flags", "found"),
     [
@@ -108,7 +125,7 @@ def test_one_value_is_asked_for_by_its_name(published: Published, capsys: pytest
     assert out(capsys, "Wind:geocode.pending", "Wind.HeadNode:state") == ["3", "Running"]
     assert json.loads(out(capsys, "--json", "Wind:geocode.pending")[0])["at"] == NOON
     assert cli.invoke(["status", "Wind:geocode.pendin"]) == 1
-    error = capsys.readouterr().err
+    error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("Wind:geocode.pendin is not known")
     assert "Wind:geocode.pending" in error
 
@@ -185,7 +202,7 @@ def test_hostile_texts_are_harmless(published: Published, capsys: pytest.Capture
 
 def test_a_follower_prints_changes_until_it_is_interrupted(published: Published, tmp_path: Path) -> None:
     """Only what changes after it began; an interrupt is no error message."""
-    published("Wind", *WIND)
+    published("Wind", *WIND[:2])
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         [str(BIN / "ccstatus"), "--follow", "pending"],

@@ -27,7 +27,7 @@ from cryocloud_core.cli.text import duration, plain
 from cryocloud_core.errors import OptionError, UsageError
 from cryocloud_core.graph.spelling import hint
 from cryocloud_core.head.board import StatusValue, channel_of
-from cryocloud_core.head.status_search import Follower, Wanted, order, past, present
+from cryocloud_core.head.status_search import Follower, Wanted, abandoned, order, past, present
 from cryocloud_core.url_secrets import covered
 
 _SET = re.compile(r"([^:=]+):([^=]+)=(.*)", re.DOTALL)
@@ -45,6 +45,7 @@ def show_status(flags: Mapping[str, Any]) -> int:
     )
     for each in orders:
         set_value(directories, each)
+    _say_who_is_gone(directories)
     if flags["series"] is not None:
         return write_series(flags["series"], past(directories, _with_asked(wanted, asked)))
     if asked:
@@ -57,6 +58,12 @@ def show_status(flags: Mapping[str, Any]) -> int:
         if not values and not flags["json"]:
             print(nothing_fits("value", directories), file=sys.stderr)
     return 0
+
+
+def _say_who_is_gone(directories: Sequence[Path]) -> None:
+    """Say on stderr of which runs the values are old, because their heads ended without a word."""
+    for each in abandoned(directories):
+        print(f"{plain(each.name)}: no head runs, its values are the last it told", file=sys.stderr)
 
 
 def _others(words: Sequence[str] | None) -> list[str]:

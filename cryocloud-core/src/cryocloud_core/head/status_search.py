@@ -12,14 +12,19 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 
 from cryocloud_core.errors import StateError
 from cryocloud_core.head.board import StatusValue
 from cryocloud_core.head.database import open_database, open_reader
+from cryocloud_core.head.lock import is_locked
 from cryocloud_core.head.status_store import OLD_STATUS_FILE, STATUS_FILE, TABLES, columns, read_values, write_values
+
+#: how channels of heads end, and what a head says of itself while it runs
+HEAD_CHANNEL: Final = ".HeadNode"
+STATES_OF_RUNNING: Final = ("Initializing", "Running")
 
 
 @frozen
@@ -55,6 +60,15 @@ def present(directories: Iterable[Path], now: float | None = None) -> list[Statu
             if key not in newest or newest[key].at < each.at:
                 newest[key] = each
     return [_aged(newest[key], now) for key in sorted(newest)]
+
+
+def abandoned(directories: Iterable[Path]) -> list[Path]:
+    """Return those whose head was killed: none runs, but the last it told says that it does. Raises StateError."""
+    return [each for each in directories if not is_locked(each) and any(map(_says_it_runs, _read(each)))]
+
+
+def _says_it_runs(each: StatusValue) -> bool:
+    return each.parameter == "state" and each.channel.endswith(HEAD_CHANNEL) and each.value in STATES_OF_RUNNING
 
 
 def _aged(each: StatusValue, now: float | None) -> StatusValue:
