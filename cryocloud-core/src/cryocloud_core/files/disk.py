@@ -131,11 +131,15 @@ class Disk:
     def replace_tree(self, source: Path, target: Path) -> None:
         """Give a directory the name that something else has, which is removed."""
         aside = target.with_name(private_name())
+        self.swap_tree(source, target, aside)
+        self.remove(aside)
+
+    def swap_tree(self, source: Path, target: Path, aside: Path) -> None:
+        """Give a directory the name that something else has, which is put aside."""
         with told(target):
             target.rename(aside)
             source.rename(target)
             sync_file(target.parent)
-        self.remove(aside)
 
     def settle(self, root: Path, files: list[Path]) -> None:
         """Wait until a whole tree is on the disk."""

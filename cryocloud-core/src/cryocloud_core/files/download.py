@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from attrs import define, field
@@ -41,8 +42,8 @@ class Download:
     remote: RemoteFile | None = None
     #: whether the disk is waited for; a file of a tree becomes durable with the tree
     durable: bool = True
-    #: told the part and what it is when it is complete and about to get its name
-    announce: Callable[[Path, RemoteFile], None] = lambda *_: None
+    #: entered with the part and what it is when it is complete, while it gets its name
+    naming: Callable[[Path, RemoteFile], AbstractContextManager[None]] = lambda *_: nullcontext()
     _follower: Follower | None = field(default=None, init=False)
 
     def run(self) -> RemoteFile:
@@ -61,8 +62,8 @@ class Download:
         try:
             Persistence(self.terms, until).on(lambda: self._attempt(pull, until), lambda: part.done.total)
             part.settle(durable=self.durable)
-            self.announce(part.path, part.remote)
-            part.finish(self.target, durable=self.durable)
+            with self.naming(part.path, part.remote):
+                part.finish(self.target, durable=self.durable)
         except RemoteFileMissing:
             pull.forget()
             raise

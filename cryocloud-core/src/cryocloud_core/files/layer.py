@@ -104,11 +104,12 @@ class Layer:
                 return target
             self._refuse_strange(place, url, sparing=sparing)
             copy = tree.build(entries)
-            self._refuse_strange(place, url, sparing=sparing)  # it took its time
-            self._cache.announce(copy)
-            tree.place()
+            with self._replacing(place, url, sparing=sparing):  # it took its time
+                self._cache.announce(copy)
+                tree.place()
             self._cache.replace(copy)
             self._cache.uses.add([place])
+            tree.clean_up()
         return target
 
     def fetch_any(self, url: Url, target: Path, *, sparing: bool = False) -> Path:
@@ -242,13 +243,14 @@ class Layer:
             self._cache.uses.add([place])
 
     def _downloaded(self, url: Url, place: Path, known: RemoteFile | None, *, sparing: bool) -> Copy:
-        def announce(part: Path, remote: RemoteFile) -> None:
-            if sparing:
-                self._refuse_strange(place, url, sparing=True)  # it took its time
-            self._cache.announce(Copy.of(str(url), place, remote, part))
+        @contextlib.contextmanager
+        def naming(part: Path, remote: RemoteFile) -> Iterator[None]:
+            with self._replacing(place, url, sparing=True) if sparing else contextlib.nullcontext():  # it took its time
+                self._cache.announce(Copy.of(str(url), place, remote, part))
+                yield
 
         transfer, slots, progress = self.transfers.to(url), self._slots(url), self._progress(url)
-        download = Download(self._terms, transfer, url, place, slots, progress, known, announce=announce)
+        download = Download(self._terms, transfer, url, place, slots, progress, known, naming=naming)
         return Copy.of(str(url), place, download.run())
 
     def _copy(self, url: Url, place: Path) -> Copy | None:
@@ -271,13 +273,26 @@ class Layer:
             if not copy.is_pure:
                 raise OccupiedError("holds files that others put there", subject=str(place), remedy="move them away")
             with self._cache.uses.shut(own_count=False) as is_used:
-                is_in_the_way = is_used(place)
-            if is_in_the_way:
-                raise OccupiedError("is being used", subject=str(place), remedy="wait until it is not")
-            if sparing and self._cache.is_awaited(place):
-                raise OccupiedError("is on its way to another node", subject=str(place), remedy="wait a while")
+                self._refuse_used(place, is_used, sparing=sparing)
         elif sparing or settled(self._books.root) not in place.parents:
             raise OccupiedError("exists and is not a copy of ours", subject=str(place), remedy="move it away")
+
+    def _refuse_used(self, place: Path, is_used: Callable[[Path], bool], *, sparing: bool) -> None:
+        if is_used(place):
+            raise OccupiedError("is being used", subject=str(place), remedy="wait until it is not")
+        if sparing and self._cache.is_awaited(place):
+            raise OccupiedError("is on its way to another node", subject=str(place), remedy="wait a while")
+
+    @contextlib.contextmanager
+    def _replacing(self, place: Path, url: Url, *, sparing: bool) -> Iterator[None]:
+        """Let nobody begin to use what lies at a place while it is replaced. Raises OccupiedError as before that."""
+        self._refuse_strange(place, url, sparing=sparing)
+        if not os.path.lexists(place):
+            yield
+            return
+        with self._cache.uses.shut(own_count=False) as is_used:
+            self._refuse_used(place, is_used, sparing=sparing)
+            yield
 
     @contextlib.contextmanager
     def _alone(self, place: Path, url: Url) -> Iterator[None]:

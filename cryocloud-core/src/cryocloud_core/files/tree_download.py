@@ -17,6 +17,7 @@ from pathlib import Path
 from attrs import define, evolve, field
 
 from cryocloud_core.errors import RemoteFileMissing
+from cryocloud_core.files.archives import private_name
 from cryocloud_core.files.bookkeeping import part_of, sidecar_of, tree_of
 from cryocloud_core.files.cache import Copy, Leaf, leaf_of
 from cryocloud_core.files.download import Download
@@ -47,6 +48,7 @@ class TreeDownload:
     _root: Path = field(init=False)
     _journal: Path = field(init=False)
     _notes: int = -1
+    _aside: Path | None = None
     _leaves: dict[str, Leaf] = field(factory=dict)
     _lock: threading.Lock = field(factory=threading.Lock)
 
@@ -94,11 +96,17 @@ class TreeDownload:
         )
 
     def place(self) -> None:
-        """Give the tree its name, in place of an earlier copy. Raises StagingError."""
+        """Give the tree its name, in place of an earlier copy, which is put aside. Raises StagingError."""
         if os.path.lexists(self.target):
-            self.terms.disk.replace_tree(self._root, self.target)
+            self._aside = self.target.with_name(private_name())
+            self.terms.disk.swap_tree(self._root, self.target, self._aside)
         else:
             self.terms.disk.rename(self._root, self.target)
+
+    def clean_up(self) -> None:
+        """Remove the earlier copy and what was noted meanwhile. Raises StagingError."""
+        if self._aside is not None:
+            self.terms.disk.remove(self._aside)
         self.terms.disk.remove(self._journal)
 
     def _bring(self, entries: Entries, progress: Progress) -> None:
