@@ -1,7 +1,7 @@
 """The bar that shows how far transfers are, one line for each, and why one is repeated or not needed, on a terminal.
 
-Laws: where there is no terminal nothing is drawn and rich is not loaded; what a server calls its files is made plain
-before it is shown.
+Laws: where there is no terminal only repeats are told, nothing is drawn and rich is not loaded; what a server calls its
+files is made plain before it is shown.
 """
 
 from __future__ import annotations
@@ -21,13 +21,17 @@ from cryocloud_core.sdk.url import Url
 #: cells for a name
 _NAME_CELLS = 32
 _WEB = ("http", "https")
+#: loggers of what is told of moving files, and of repeats alone
+FILES = "cryocloud_core.files"
+PERSISTENCE = f"{FILES}.persistence"
 
 
 @contextmanager
 def bar(stream: IO[str]) -> Iterator[Callable[[Moving], None]]:
     """Give what is to be told how far transfers are."""
     if not stream.isatty():
-        yield lambda _: None
+        with _heard(_Repeats(stream), PERSISTENCE):
+            yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -41,14 +45,14 @@ def bar(stream: IO[str]) -> Iterator[Callable[[Moving], None]]:
         TextColumn("{task.fields[files]}", markup=False),
     )
     console = Console(file=stream)
-    with Progress(*columns, console=console, refresh_per_second=6) as progress, _heard(_Remarks(console)):
+    with Progress(*columns, console=console, refresh_per_second=6) as progress, _heard(_Remarks(console), FILES):
         yield _Lines(progress).told
 
 
 @contextmanager
-def _heard(handler: logging.Handler) -> Iterator[None]:
-    """Let a handler have what is logged of moving files, from INFO on."""
-    logger = logging.getLogger("cryocloud_core.files")
+def _heard(handler: logging.Handler, name: str) -> Iterator[None]:
+    """Let a handler have what a logger, or one below it, is told, from INFO on."""
+    logger = logging.getLogger(name)
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
@@ -57,6 +61,18 @@ def _heard(handler: logging.Handler) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+
+
+class _Repeats(logging.Handler):
+    """Writes one line for each repeat."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record, made plain."""
+        print(plain(record.getMessage()), file=self._stream, flush=True)
 
 
 class _Remarks(logging.Handler):
