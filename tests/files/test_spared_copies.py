@@ -14,7 +14,6 @@ import pytest
 
 from cryocloud_core.errors import TransferError
 from cryocloud_core.files.service import FileService
-from cryocloud_core.sdk.url import Url
 from tests.files.folder_transfer import put, staged
 
 PLACES = ["s3://store/in/a.nc", "ssh://10.9.9.9/d/a.nc", "http://web/in/a.nc"]
@@ -120,17 +119,3 @@ def test_a_copy_that_a_module_changed_in_place_is_its_result(
         files.remote.release()
 
     assert [path.read_text() for path in found] == [f"result {number}" for number in range(4)]
-
-
-def test_what_is_brought_somewhere_for_good_takes_the_place_it_was_given(
-    servers: Path, machine: Callable[..., FileService], tmp_path: Path
-) -> None:
-    """Whatever lies there, as a person's copy would."""
-    there, target = put(servers, "store/in/a.nc", "first"), tmp_path / "mine" / "a.nc"
-    one, other = machine(), machine()
-    one.remote.layer.fetch(Url.parse("s3://store/in/a.nc"), target)
-    there.write_text("second, longer")
-
-    assert other.remote.take(Url.parse("s3://store/in/a.nc"), target).read_text() == "second, longer"
-    target.write_text("changed")
-    assert other.remote.take(Url.parse("s3://store/in/a.nc"), target).read_text() == "second, longer"

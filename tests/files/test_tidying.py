@@ -143,7 +143,7 @@ def test_what_was_brought_for_good_is_known_while_it_is_there(
     url, target = Url.parse("s3://store/in/a"), tmp_path / "mine"
     machine().remote.take(url, target)
     tidy(OLD_S + 1)
-    assert machine().remote.is_taken(url, target)
+    assert machine().remote.layer.is_current(url, target, taken=True)
 
     target.unlink()
     tidy(OLD_S + 3 * TIDY_EVERY_S)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -22,10 +21,6 @@ from attrs import define, field
 from cryocloud_core.cli.text import plain
 from cryocloud_core.config import Config
 from cryocloud_core.errors import ResolutionError, UsageError
-from cryocloud_core.files.archives import PRIVATE_PREFIX, unpack_into
-from cryocloud_core.files.bookkeeping import key_of
-from cryocloud_core.files.copying import copy_whole
-from cryocloud_core.files.members import packing_of
 from cryocloud_core.files.misspelt import misspelt_of_workers
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.service import FileService, existing
@@ -156,48 +151,21 @@ def _staged(files: FileService, source: str, way: Preparation, to: Path | None) 
     place = files.find(source, way)
     if to is None:
         return files.brought([place], way)[0] if isinstance(place, Url) else files.local(place, way)
-    folder = to.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    if isinstance(place, Path):
-        existing(place)
-        return _unpacked_to(files, place, folder) if way.unzip else [str(copy_whole(place, folder / place.name))]
-    target = folder / name_of(place)
-    if os.path.lexists(target) and files.remote.is_taken(place, target):
-        return _unpacked_to(files, target, folder) if way.unzip else [str(target)]
-    if way.unzip and os.path.lexists(target):
-        # It may be the user's own, and an archive does not stay.
-        with _aside(folder, place) as aside:
-            return _unpacked_to(files, files.remote.take(place, aside / target.name), folder)
-    copy = files.remote.take(place, target)
-    if not way.unzip or copy.is_dir() or packing_of(copy) is None:
-        return [str(copy)]
-    found = _unpacked_to(files, copy, folder)
-    copy.unlink()
-    return found
+    return files.remote.keep(place if isinstance(place, Url) else existing(place), to.absolute(), unzip=way.unzip)
 
 
 @contextmanager
 def _unmade(to: Path | None) -> Iterator[None]:
-    """When the work fails, remove the directories it made on the way to `to`, as far as they are empty."""
+    """When the work is over, remove the directories it made on the way to `to`, as far as they are empty."""
     folder = None if to is None else to.absolute()
     made = [] if folder is None else [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     try:
         yield
-    except BaseException:
+    finally:
         # What has arrived, in part too, is gone on with the next time.
         with suppress(OSError):
             for each in made:
                 each.rmdir()
-        raise
-
-
-@contextmanager
-def _aside(folder: Path, url: Url) -> Iterator[Path]:
-    """Give a directory in which an interrupted transfer goes on the next time."""
-    aside = folder / f"{PRIVATE_PREFIX}{key_of(Path(str(url)))}"
-    aside.mkdir(exist_ok=True)
-    yield aside
-    shutil.rmtree(aside)
 
 
 def _refuse_clashes(files: FileService, sources: list[str], way: Preparation) -> None:
@@ -214,15 +182,6 @@ def _refuse_clashes(files: FileService, sources: list[str], way: Preparation) ->
                     f"{shown_url(other)} and {shown_url(source)} would both become {become}",
                     remedy="bring them one by one, into directories of their own",
                 )
-
-
-def _unpacked_to(files: FileService, archive: Path, folder: Path) -> list[str]:
-    """Return what an archive holds, unpacked into a directory of its name; what is none is copied."""
-    if archive.is_dir() or packing_of(archive) is None:
-        return [str(archive if archive.parent == folder else copy_whole(archive, folder / archive.name))]
-    target = folder / plain_name(archive.name)
-    target.mkdir(exist_ok=True)
-    return unpack_into(archive, target, files.how.limits, files.how.check)
 
 
 def _destination(path: Path, url: str) -> str:

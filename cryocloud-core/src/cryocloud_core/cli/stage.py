@@ -27,7 +27,8 @@ def stage(
 
     A file is complete and verified, as for a worker, or not there at all; an interrupted transfer goes on where it was
     when the command is given again. What is on this machine is not copied, unless --to says where; what --to brought
-    and is still current is not fetched again.
+    and is still current is not fetched again, and what changed at its origin replaces it. What stands there and was
+    not brought so, or was changed since, is never replaced.
     """
     given = dict(locals())
     from cryocloud_core.cli.moving_files import stage_files

@@ -68,13 +68,6 @@ class Landing:
             return True
         return path.is_dir() and self._mark_of(path).exists()
 
-    def disown(self, path: Path) -> None:
-        """Let something be no copy of ours: from now on nothing sweeps it. What it was when it came stays noted."""
-        place = settled(path)
-        self._books.swept(place).unlink(missing_ok=True)
-        with told(place), contextlib.suppress(FileNotFoundError):
-            self._books.meta(place).replace(self._books.taken(place))
-
     def alone(self, what: Url) -> AbstractContextManager[None]:
         """Be the only one of this machine that unpacks the archive at a URL."""
         lock = self._books.folder("locks") / f"{key_of(Path(what.text))}.unpacking"

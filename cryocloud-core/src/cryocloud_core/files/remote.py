@@ -8,7 +8,6 @@ threads and connections of its own.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import uuid
@@ -28,10 +27,9 @@ from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, is_whole,
 from cryocloud_core.sdk.url import Url
 
 if TYPE_CHECKING:
+    from cryocloud_core.files.keeping import Keeping
     from cryocloud_core.files.landing import Landing
     from cryocloud_core.files.layer import Layer
-
-logger = logging.getLogger(__name__)
 
 _WEB = ("http", "https")
 #: how many places of a copy are looked at again, when one is in use or holds what others put there, before a new one
@@ -93,22 +91,20 @@ class Remote:
                     places[url] = landing.place(url)
         return {url: places[url] for url in self.layer.fetch_small(places)}
 
-    def is_taken(self, url: Url, target: Path) -> bool:
-        """Return True, and say so, when what `take` brought to `target` is still the same there and at its origin.
+    def keep(self, source: Path | Url, folder: Path, *, unzip: bool = False) -> list[str]:
+        """Bring a file or directory, from this machine too, into a directory for good: no sweep may take it.
 
-        Raises TaskError.
+        Returns its path in a list; with `unzip` the entries of an archive. Raises TaskError, also where something
+        stands that was not brought there, or was changed since.
         """
-        is_taken = self.layer.is_current(url, target, taken=True)
-        if is_taken:
-            logger.info("%s is current", target)
-        return is_taken
+        if isinstance(source, Url):
+            _refuse_tree(source)
+        return self._keeping().bring(source, folder, unzip=unzip)
 
     def take(self, url: Url, target: Path) -> Path:
         """Bring a file or directory to `target` for good: it is no copy that a sweep may take. Raises TaskError."""
         _refuse_tree(url)
-        self.layer.fetch_any(url, target)
-        self._landing().disown(target)
-        return target
+        return self._keeping().take(url, target)
 
     def unpacked(self, url: Url) -> list[str]:
         """Return the entries of an archive's unpacked copy, sorted; the archive itself does not stay.
@@ -230,6 +226,11 @@ class Remote:
             self.layer.belongs(made, copy)
             copy.unlink(missing_ok=True)
         return found
+
+    def _keeping(self) -> Keeping:
+        from cryocloud_core.files.keeping import Keeping
+
+        return Keeping(self.layer, self.how)
 
     def _landing(self) -> Landing:
         from cryocloud_core.files.landing import Landing

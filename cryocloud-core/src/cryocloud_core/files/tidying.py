@@ -114,7 +114,7 @@ def _is_of_no_folder(note: Path) -> bool:
 
 def _is_of_nothing(note: Path) -> bool:
     copy = read_copy(note)
-    return copy is None or copy.is_gone
+    return copy is None or (copy.is_gone and not any(os.path.lexists(path) for path in copy.belongs))
 
 
 def _was_never_written(note: Path) -> bool:

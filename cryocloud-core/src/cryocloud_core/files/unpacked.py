@@ -149,7 +149,19 @@ def unpacked(archive: Path, how: Unpacking) -> list[str]:
     packing = packing_of(archive)
     if packing is None:
         return [str(archive)]
-    return entries(_make(archive, how, single=packing.format is Format.SINGLE))
+    return entries(_make(archive, archive, how, single=packing.format is Format.SINGLE))
+
+
+def unpacked_at(archive: Path, place: Path, how: Unpacking) -> Path | None:
+    """Return the copy of an archive, made where it would be if the archive lay at `place`; None for what is none.
+
+    One that is there already is used if it is whole, and else replaced, unless others changed or put something in it.
+    The caller sees to it that nobody else makes it now. Raises ArchiveError.
+    """
+    packing = packing_of(archive)
+    if packing is None:
+        return None
+    return _make(archive, place, how, single=packing.format is Format.SINGLE, anew=True)
 
 
 def is_ours(path: Path) -> bool:
@@ -157,14 +169,16 @@ def is_ours(path: Path) -> bool:
     return path.name.startswith(PRIVATE_PREFIX) or path.name == MARKER or Stamp.read(path) is not None
 
 
-def _make(archive: Path, how: Unpacking, *, single: bool) -> Path:
+def _make(archive: Path, at: Path, how: Unpacking, *, single: bool, anew: bool = False) -> Path:
     stamp = Stamp.of(archive)
-    target = _target(archive, how.tempdir, single=single)
+    target = _target(at, how.tempdir, single=single)
+    if anew and Stamp.read(target) == stamp and is_whole(target):
+        return target
     fresh = unpack_beside(archive, target.parent, how.limits, how.check)
     try:
         stamp.write(fresh)
         written = (fresh / MARKER).stat().st_ctime_ns
-        made = _place(fresh, target, stamp)
+        made = _place(fresh, target, stamp, anew=anew)
         wait_out(written)  # what others put there from now on bears a later time than the marker
         return made
     except OSError as error:
@@ -187,7 +201,7 @@ def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
         return first
     stamp = Stamp.read(first)
     if stamp is not None and stamp.source == archive.name:
-        _refuse_strange(first, archive)
+        refuse_strange(first, archive)
         return first
     # A copy of another archive (a.zip, a.tgz) or, for a lone compressed file, the plain file keeps its name.
     if stamp is None and not single:
@@ -199,12 +213,12 @@ def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
         if not os.path.lexists(place):
             return place
         if found is not None and found.source == archive.name:
-            _refuse_strange(place, archive)
+            refuse_strange(place, archive)
             return place
     raise _taken(first, archive)
 
 
-def _refuse_strange(place: Path, archive: Path) -> None:
+def refuse_strange(place: Path, archive: Path) -> None:
     """Raise ArchiveError when others put something into a copy that a newer one is to replace."""
     found = named(place)
     if found:
@@ -221,18 +235,21 @@ def _taken(place: Path, archive: Path) -> ArchiveError:
     )
 
 
-def _place(fresh: Path, target: Path, stamp: Stamp) -> Path:
-    """Give the finished copy its name; an outdated copy is moved aside, one that appeared meanwhile is used."""
+def _place(fresh: Path, target: Path, stamp: Stamp, *, anew: bool) -> Path:
+    """Give the finished copy its name; an outdated copy is moved aside, one that appeared meanwhile is used.
+
+    With `anew` none appears meanwhile: one of the same archive is no longer whole.
+    """
     for _ in range(_RACES):
         found = Stamp.read(target)
-        if found == stamp:
+        if found == stamp and not anew:
             return target
         if found is None and os.path.lexists(target):
             # It may have appeared between the two looks.
             if Stamp.read(target) is None and os.path.lexists(target):
                 raise _taken(target, Path(stamp.source))
             continue
-        _refuse_strange(target, target.with_name(stamp.source))
+        refuse_strange(target, target.with_name(stamp.source))
         aside = target.with_name(private_name())
         with contextlib.suppress(FileNotFoundError):
             target.rename(aside)
