@@ -183,6 +183,19 @@ def test_an_archive_is_not_unpacked_into_a_directory_of_a_person(
     assert lies_in(folder / "out") == {"b/f": "mine"}
 
 
+def test_of_an_archive_that_is_refused_nothing_stays(http_server: HttpServer, folder: Path, stage: Stage) -> None:
+    """Neither it, nor a directory for it; it is named as it was asked for, also where its copy is only cached."""
+    url = packed(http_server, "evil.zip", **{"../evil": "1"})
+    code, paths, said = stage("--unzip", url)
+    assert (code, paths) == (1, [])
+    assert said.startswith(f"{url}: member '../evil'")
+    assert not (folder / "out").exists()
+    (folder / "out").mkdir()
+    assert stage("--unzip", url)[2] == said
+    assert list((folder / "out").iterdir()) == []
+    assert cli.invoke(["stage", "--unzip", url]) == 1
+
+
 def test_what_a_newer_archive_does_not_hold_goes(http_server: HttpServer, folder: Path, stage: Stage) -> None:
     """From elsewhere or from this machine; the one that is there and current is not fetched again."""
     url = packed(http_server, "n.zip", one="1", two="1")

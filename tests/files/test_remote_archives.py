@@ -32,6 +32,17 @@ def test_a_remote_archive_is_unpacked_and_does_not_stay(
     assert there.exists()
 
 
+def test_an_archive_that_is_refused_is_named_by_its_url(
+    servers: Path, machine: Callable[..., FileService], tmp_path: Path
+) -> None:
+    """Nobody knows where its copy lies; an empty directory is not left of it either."""
+    put(servers, "store/in/evil.zip", zipped(**{"../evil": "1"}))
+    for _ in range(2):
+        with pytest.raises(StagingError, match=r"argument 'a': s3://store/in/evil\.zip: member"):
+            staged(machine(), "s3://store/in/evil.zip", unzip=True)
+    assert [path.name for path in (tmp_path / "tmp/cc/unpacked").rglob("*") if path.is_file()] == ["evil.zip"]
+
+
 def test_without_unzip_an_archive_is_a_file(servers: Path, machine: Callable[..., FileService]) -> None:
     """Beside its unpacked copy, whichever is wanted first."""
     put(servers, "store/in/a.zip", zipped(b="2"))

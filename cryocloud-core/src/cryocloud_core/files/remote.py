@@ -18,7 +18,7 @@ from weakref import WeakSet
 
 from attrs import Factory, define, field
 
-from cryocloud_core.errors import RemoteFileMissing, StagingError
+from cryocloud_core.errors import ArchiveError, RemoteFileMissing, StagingError
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.own_folder import own_folder
@@ -220,7 +220,12 @@ class Remote:
         raise AssertionError("a place of a new name is free")
 
     def _unpacked(self, copy: Path) -> list[str]:
-        found = unpacked(copy, self.how)
+        try:
+            found = unpacked(copy, self.how)
+        except ArchiveError as error:
+            source = self.layer.source_of(copy)
+            error.subject = error.subject if source is None else source.shown
+            raise
         made = None if found == [str(copy)] else copy_of(copy, self.how.tempdir)
         if made is not None:
             self.layer.belongs(made, copy)
