@@ -105,6 +105,13 @@ def test_no_transfer_error_tells_a_secret_of_its_url(secret: str, place: str, wo
         assert secret not in repr(error.args)
 
 
+@pytest.mark.parametrize("secret", ["a%89bc", "a\udc89bc"], ids=["escaped", "as it is"])
+def test_a_secret_that_is_no_text_is_covered_too(secret: str) -> None:
+    """Bytes that are no UTF-8, as they stand in the URL or as the other side repeats them."""
+    error = TransferError(f"no {secret} here, nor a%89bc", subject=f"http://h/a?token={secret}")
+    assert str(error) == "http://h/a?token=•••: no ••• here, nor •••"
+
+
 def test_a_setting_is_told_without_its_password() -> None:
     """Errors of other kinds quote URLs too."""
     assert str(ConfigError("got 'http://me:pw@proxy:3128'")) == "got 'http://•••@proxy:3128'"

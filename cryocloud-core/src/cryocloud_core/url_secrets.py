@@ -7,6 +7,8 @@ another (`?id=42`, `page=2`) stays; a text that was covered is covered; the time
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 DOTS: Final = "•••"
@@ -70,8 +72,10 @@ def _spellings(url: str) -> set[str]:
     found = {value for _, name, value in _IN_URL.findall(url) if _is_telling(name) or _value(value, True, 1) == DOTS}
     found |= {re.split("[/?]", value)[0] for before, _, value in _IN_URL.findall(url) if before == ";"}
     found |= {match[0] for match in _BARE.finditer(url)} | {match[0] for match in _WEB_USER.finditer(url)}
-    plain = found | {unquote(each, "utf-8", "surrogateescape") for each in found}
-    ways = (quote, quote_plus, lambda text: quote(text, safe=""), lambda text: repr(text)[1:-1])
+    odd = "surrogateescape"  # `%89` alone is no text
+    plain = found | {unquote(each, errors=odd) for each in found}
+    ways: list[Callable[[str], str]] = [partial(quote, errors=odd), partial(quote, safe="", errors=odd)]
+    ways += [partial(quote_plus, errors=odd), lambda text: repr(text)[1:-1]]
     spelt = plain | {way(each) for each in plain for way in ways}
     return {each for each in spelt if len(each) >= _SHORTEST}
 
