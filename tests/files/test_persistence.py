@@ -12,16 +12,20 @@ from hypothesis import strategies as st
 
 from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing, StagingError, TransferError
 from cryocloud_core.files.layer_settings import LayerSettings
+from cryocloud_core.files.moving import Moving, Step
 from cryocloud_core.files.persistence import CHANGES, PROGRESS_BYTES, Persistence
 from cryocloud_core.files.terms import Terms
+from cryocloud_core.sdk.url import Url
 from tests.files.hostile import VirtualClock
 
+URL = Url.parse("http://store/a")
 BUSY = TransferError("busy", repeat=True)
 
 
 def persistence(clock: VirtualClock, until: float = math.inf, **settings: float) -> Persistence:
     """Return a persistence under a clock of the test's."""
-    return Persistence(Terms(LayerSettings(Path("/x"), **settings), clock=clock.clock()), until)  # type: ignore[arg-type]
+    terms = Terms(LayerSettings(Path("/x"), **settings), clock=clock.clock())  # type: ignore[arg-type]
+    return Persistence(terms, until, URL)
 
 
 def failing(*errors: Exception) -> tuple[Callable[[], str], list[int]]:
@@ -122,7 +126,7 @@ def test_nothing_is_begun_after_the_time_is_up() -> None:
 def test_every_wait_is_bounded_and_some_time(failures: int, after_s: float | None, chance: float) -> None:
     """Whatever the other side asks for, infinity and nonsense too."""
     clock = VirtualClock().clock()
-    wait = Persistence(Terms(clock=type(clock)(chance=lambda: chance)), 0).wait_s(failures, after_s)
+    wait = Persistence(Terms(clock=type(clock)(chance=lambda: chance)), 0, URL).wait_s(failures, after_s)
 
     assert 0.25 <= wait <= 60
     if after_s is not None and after_s * 2.0 ** -min(failures, 900) >= 0.5 and after_s <= 50:
@@ -139,5 +143,21 @@ def test_a_stop_is_heard_while_waiting() -> None:
 
     attempt, _ = failing(*[TransferError("busy", repeat=True, after_s=55)] * 9)
     with pytest.raises(KeyboardInterrupt):
-        Persistence(Terms(check=check, clock=clock.clock()), math.inf).on(attempt)
+        Persistence(Terms(check=check, clock=clock.clock()), math.inf, URL).on(attempt)
     assert clock.now() < 1011
+
+
+def test_repeats_are_told_with_their_reason_until_one_works() -> None:
+    """Before the wait, after it, and that it is over."""
+    clock, told = VirtualClock(), list[tuple[str, Step, str]]()
+    settings = LayerSettings(Path("/x"), retry_wait_s=7.0)
+
+    def tell(moving: Moving) -> None:
+        told.append((str(moving.url), moving.step, moving.why))
+
+    terms = Terms(settings, clock=clock.clock(), told=tell)
+    attempt, _ = failing(BUSY)
+    assert Persistence(terms, math.inf, URL).on(attempt) == "done"
+    assert [each[:2] for each in told] == [(str(URL), Step.AGAIN)] * 3
+    assert [each[2].split(" s: ")[-1] for each in told] == ["busy", "again: busy", ""]
+    assert told[0][2].startswith("again in ")

@@ -119,8 +119,9 @@ def _moving(
     with bar(sys.stderr) as show, ear.open():
 
         def told(moving: Moving) -> None:
-            moved[moving.url.text] = moving
-            show(moving)
+            if moving.has_figures:
+                moved[moving.url.text] = moving
+                show(moving)
 
         files = _service(given, told, ear.check)
         try:

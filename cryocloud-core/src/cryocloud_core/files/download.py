@@ -60,7 +60,7 @@ class Download:
         pull.progress.moved(part.done.total)
         until = self.terms.until()
         try:
-            Persistence(self.terms, until).on(lambda: self._attempt(pull, until), lambda: part.done.total)
+            Persistence(self.terms, until, self.url).on(lambda: self._attempt(pull, until), lambda: part.done.total)
             part.settle(durable=self.durable)
             with self.naming(part.path, part.remote):
                 part.finish(self.target, durable=self.durable)

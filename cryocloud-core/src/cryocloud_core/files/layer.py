@@ -24,7 +24,7 @@ from cryocloud_core.files.errands import Watch
 from cryocloud_core.files.hosts import HostSlots
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.locks import FileLock
-from cryocloud_core.files.moving import Moving, Progress
+from cryocloud_core.files.moving import Moving, Progress, Step
 from cryocloud_core.files.persistence import Persistence
 from cryocloud_core.files.small_download import SmallDownload
 from cryocloud_core.files.small_reading import SmallReading
@@ -48,8 +48,8 @@ class Layer:
     """The transfers of one task or command on this machine; used from one thread or several.
 
     `check` raises when the task is told to stop; it is called often, from every thread of the layer, and what it raises
-    leaves the layer within a second. `told` is handed the progress at most four times a second, one call at a time,
-    from any thread.
+    leaves the layer within a second. `told` is handed the progress of each transfer at most four times a second, and
+    what is asked, repeated and used again; from any thread, also from several at once.
     """
 
     transfers: Transfers
@@ -63,13 +63,17 @@ class Layer:
     _cache: Cache = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._terms = Terms(self.settings, self._look, self.clock, self.disk)
+        self._terms = Terms(self.settings, self._look, self.clock, self.disk, told=self._tell)
         self._books = Books(self.settings.tempdir)
         self._cache = Cache(self._books, self._terms)
 
     def stat(self, url: Url) -> RemoteFile:
         """Return what the other side tells of a file or directory. Raises RemoteFileMissing, TransferError."""
-        return self._ask(url, lambda transfer: transfer.stat(url))
+        self._tell(Moving(url, step=Step.ASKED))
+        try:
+            return self._ask(url, lambda transfer: transfer.stat(url))
+        finally:
+            self._tell(Moving(url, step=Step.OVER))
 
     def fetch(self, url: Url, target: Path, *, sparing: bool = False) -> Path:
         """Bring one file to `target`, complete, verified and durable, and return it; parents are made.
@@ -94,6 +98,7 @@ class Layer:
         place = settled(target)
         tree = self._tree(url, place)
         with self._alone(place, url):
+            self._tell(Moving(url, step=Step.ASKED))
             copy = self._copy(url, place)
             if copy is not None and copy.is_tree and self.settings.trust_local:
                 self._reuse(copy, url)
@@ -226,6 +231,10 @@ class Layer:
         """Call `check` as it is now."""
         self.check()
 
+    def _tell(self, moving: Moving) -> None:
+        """Call `told` as it is now."""
+        self.told(moving)
+
     def _fetch(self, url: Url, place: Path, known: RemoteFile | None, *, sparing: bool) -> None:
         with self._alone(place, url):
             copy = self._copy(url, place)
@@ -262,7 +271,7 @@ class Layer:
         self._cache.touch(copy.path)
         self._cache.uses.add([copy.path])
         files = len(copy.files) if copy.is_tree else 1
-        self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files))
+        self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files, step=Step.REUSED))
 
     def _refuse_strange(self, place: Path, url: Url, *, sparing: bool) -> None:
         """Raise OccupiedError when something lies there that is not ours to replace now."""
@@ -302,6 +311,7 @@ class Layer:
                 self._books.visit(place.parent)
                 yield
         except StagingError as error:
+            self._tell(Moving(url, step=Step.OVER))
             if error.subject != url.shown:
                 error.place = error.place or url.shown
             raise
@@ -314,7 +324,7 @@ class Layer:
             with slots.held():
                 return Watch(self._terms, str(url), until).call(lambda _: question(transfer))
 
-        return Persistence(self._terms, until).on(attempt)
+        return Persistence(self._terms, until, url).on(attempt)
 
     def _tree(self, url: Url, place: Path) -> TreeDownload:
         return TreeDownload(self._terms, self.transfers.to(url), url, place, self._slots(url), self.told)

@@ -1,12 +1,14 @@
 """How far a transfer is, told as often as a person can read.
 
-Laws: the first and the last state are told, between them at most four a second, whichever thread moves the bytes.
+Laws: the first and the last state are told, between them at most four a second, whichever thread moves the bytes; that
+a URL is asked, asked again or needs no transfer is told each time, and whoever shows it sees to how often that is.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from enum import Enum
 
 from attrs import define, field, frozen
 
@@ -16,11 +18,27 @@ from cryocloud_core.sdk.url import Url
 TELL_EVERY_S = 0.25
 
 
+class Step(Enum):
+    """What is told of a URL."""
+
+    #: how far it is
+    MOVES = "moves"
+    #: a copy that is here is used again
+    REUSED = "reused"
+    #: it is asked what it is; no figure is known
+    ASKED = "asked"
+    #: it is asked once more, now or after a wait: `why` says it, empty when that is over; no figure is told
+    AGAIN = "again"
+    #: it has answered, or was given up: nothing of it is under way
+    OVER = "over"
+
+
 @frozen
 class Moving:
     """How far it is: bytes that are here (or there), of how many if known; files that are complete, of how many.
 
-    `is_kept`: what came of a file that is not complete is gone on with after an interrupt.
+    `is_kept`: what came of a file that is not complete is gone on with after an interrupt. `at`: the one of several
+    files that is waited for.
     """
 
     url: Url
@@ -29,6 +47,19 @@ class Moving:
     files_done: int = 0
     files: int = 1
     is_kept: bool = False
+    step: Step = Step.MOVES
+    why: str = ""
+    at: Url | None = None
+
+    @property
+    def has_figures(self) -> bool:
+        """True when bytes and files are told."""
+        return self.step in (Step.MOVES, Step.REUSED)
+
+    @property
+    def is_complete(self) -> bool:
+        """True when nothing more is to come."""
+        return self.has_figures and self.files_done >= self.files
 
 
 @define(eq=False)
@@ -42,6 +73,8 @@ class Progress:
     files: int = 1
     #: whether the size is that of all files together, which no single one changes
     is_sized: bool = False
+    #: the one of several files that is waited for
+    at: Url | None = None
     _done_bytes: int = 0
     _files_done: int = 0
     _is_kept: bool = False
@@ -75,9 +108,16 @@ class Progress:
             self._files_done += 1
             self._tell(last=self._files_done >= self.files)
 
+    def leave(self) -> None:
+        """Say that the files that did not come are somebody else's from now on."""
+        with self._lock:
+            if self._files_done < self.files and self._next_at > float("-inf"):
+                self.files, self.size_bytes = self._files_done, self._done_bytes
+                self._tell(last=True)
+
     def _tell(self, *, last: bool = False) -> None:
         at = self.now()
         if last or at >= self._next_at:
             self._next_at = at + TELL_EVERY_S
             done, files = self._done_bytes, self._files_done
-            self.told(Moving(self.url, done, self.size_bytes, files, self.files, self._is_kept))
+            self.told(Moving(self.url, done, self.size_bytes, files, self.files, self._is_kept, at=self.at))

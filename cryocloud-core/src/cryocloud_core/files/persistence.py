@@ -1,8 +1,8 @@
 """Trying again: which failures, how often, after which wait; pure but for the waits and the log.
 
 Laws: only an error that says a repeat can help is repeated; a try that got further counts as a new beginning, so that
-a bad line brings a big file in the end; every repeat is told in the log, with its reason; every wait, also one the
-other side asks for, is bounded, and so is the whole.
+a bad line brings a big file in the end; every repeat is told, with its reason, in the log and to who shows progress;
+every wait, also one the other side asks for, is bounded, and so is the whole.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import TypeVar
 from attrs import define
 
 from cryocloud_core.errors import RemoteFileChanged, RemoteFileMissing, TransferError
+from cryocloud_core.files.moving import Moving, Step
 from cryocloud_core.files.terms import Terms
+from cryocloud_core.sdk.url import Url
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ class Persistence:
     terms: Terms
     #: the moment, by the clock, after which nothing is begun
     until: float
+    #: what is tried to reach
+    url: Url
     _failures: int = 0
     _changes: int = 0
     _best: int = 0
@@ -44,13 +48,17 @@ class Persistence:
         while True:
             self.terms.check()
             try:
-                return attempt()
+                result = attempt()
             except RemoteFileMissing:
                 raise
             except TransferError as error:
                 self.terms.check()
                 self._count(error, gained())
                 self._wait(error)
+            else:
+                if self._failures:
+                    self._tell("")
+                return result
 
     def _count(self, error: TransferError, gained: int) -> None:
         """Count a failure. Raises the error when it was one too many."""
@@ -75,7 +83,12 @@ class Persistence:
         if self.terms.clock.now() + wait >= self.until:
             raise error
         logger.info("%s; again in %.1f s", error, wait)
+        self._tell(f"again in {wait:.1f} s: {error.message}")
         self.terms.pause(wait)
+        self._tell(f"again: {error.message}")
+
+    def _tell(self, why: str) -> None:
+        self.terms.told(Moving(self.url, step=Step.AGAIN, why=why))
 
     def wait_s(self, failures: int, after_s: float | None) -> float:
         """Return how long to wait after so many failures in a row, the other side's wish heard."""

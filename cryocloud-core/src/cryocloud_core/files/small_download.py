@@ -48,6 +48,8 @@ class SmallDownload:
     reading: SmallReading
     progress: Progress
     _root: Path = field(init=False)
+    #: what has not come yet, in the order that it is asked for
+    _left: dict[Url, None] = field(factory=dict)
     #: of the batch under way: directories in which something is new, and those in which it may leave something behind;
     #: between two batches a sweep may take away an empty one, or the note of one
     _made: set[Path] = field(factory=set)
@@ -59,6 +61,7 @@ class SmallDownload:
     def run(self, wanted: Mapping[Url, Path]) -> set[Url]:
         """Return which of the files came to their settled places. They are in use as copies are."""
         done: set[Url] = set()
+        self._left = dict.fromkeys(wanted)
         try:
             for batch in batches(wanted):
                 with ExitStack() as locks:
@@ -69,6 +72,8 @@ class SmallDownload:
                     break
         except StagingError as error:
             logger.debug("small files are brought one by one: %s", error)
+        finally:
+            self.progress.leave()
         return done
 
     def _is_free(self, url: Url, place: Path, locks: ExitStack) -> bool:
@@ -94,6 +99,8 @@ class SmallDownload:
             lies = self._folder_for(place) / private_name()
             saved[url] = _Saved(lies, place, file.remote)
             self.terms.disk.save(lies, file.content)
+            self._left.pop(url, None)
+            self.progress.at = next(iter(self._left), None)
             self.progress.moved(len(file.content))
 
         try:

@@ -14,6 +14,7 @@ from attrs import field, frozen
 from cryocloud_core.files.disk import Disk
 from cryocloud_core.files.hands import Hands
 from cryocloud_core.files.layer_settings import LayerSettings
+from cryocloud_core.files.moving import Moving
 
 #: seconds after which a wait looks whether it is to stop
 LOOK_S = 0.1
@@ -35,13 +36,14 @@ class Clock:
 
 @frozen
 class Terms:
-    """Settings, clock, disk, threads, and `check`, which raises when the work is to stop."""
+    """Settings, clock, disk, threads, `check`, which raises when the work is to stop, and who hears of progress."""
 
     settings: LayerSettings = field(factory=LayerSettings)
     check: Callable[[], None] = lambda: None
     clock: Clock = field(factory=Clock)
     disk: Disk = field(factory=Disk)
     hands: Hands = field(factory=Hands)
+    told: Callable[[Moving], None] = lambda _: None
 
     def pause(self, seconds: float) -> None:
         """Wait; what `check` raises ends the wait."""

@@ -235,7 +235,7 @@ def listed(terms: Terms, transfer: Transfer, url: Url, slots: HostSlots) -> list
         with slots.held():
             return Watch(terms, str(url), until).call(listing)
 
-    return Persistence(terms, until).on(attempt)
+    return Persistence(terms, until, url).on(attempt)
 
 
 def _is_still(path: Path, leaf: Leaf, remote: RemoteFile) -> bool:

@@ -71,7 +71,7 @@ class Upload:
         self.progress.sized(look.size_bytes)
         digest = self._digest()
         until = self.terms.until()
-        Persistence(self.terms, until).on(lambda: self._attempt(look, digest, until))
+        Persistence(self.terms, until, self.url).on(lambda: self._attempt(look, digest, until))
         self.progress.file_done()
 
     def _attempt(self, look: Look, digest: str, until: float) -> None:
@@ -177,7 +177,7 @@ class TreeUpload:
                 with self.slots.held():
                     Watch(terms, str(url), until).call(lambda _: self.transfer.make_folder(url))
 
-            Persistence(terms, until).on(attempt)
+            Persistence(terms, until, url).on(attempt)
 
         together.each(make, folders)
 
