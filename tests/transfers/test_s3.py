@@ -255,7 +255,13 @@ def test_a_read_that_is_closed_before_its_end_leaves_nothing_behind(shared: Shop
 
 @pytest.mark.parametrize(
     ("path", "told"),
-    [("", "names no bucket"), ("/", "names no bucket"), ("//key", "names no bucket"), ("/bucket", "names no object")],
+    [
+        ("", "names no bucket"),
+        ("/", "names no bucket"),
+        ("//key", "names no bucket"),
+        ("/bucket", "names no object"),
+        ("/no bucket!/key", '"no bucket!" cannot be the name of a bucket'),
+    ],
 )
 def test_a_url_that_names_no_object_is_refused(s3_server: S3Server, tmp_path: Path, path: str, told: str) -> None:
     """What cannot be put to is told before anything is sent."""

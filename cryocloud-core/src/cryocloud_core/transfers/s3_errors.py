@@ -111,7 +111,10 @@ class Asked:
                 )
             case ParamValidationError():
                 report = " ".join(str(error).split())[:_WORDS]
-                return self._told(report, MEANINGS["InvalidBucketName"].remedy if "bucket name" in report else "")
+                if "bucket name" not in report:
+                    return self._told(report)
+                meaning = MEANINGS["InvalidBucketName"]  # the library's own text is a pattern
+                return self._told(meaning.says.format(bucket=self.place.bucket), meaning.remedy)
             case ConnectTimeoutError():
                 waited = f"{self.access.endpoint} let nobody in within {self.access.connect_timeout_s:g} s"
                 return self._told(waited, repeat=True)

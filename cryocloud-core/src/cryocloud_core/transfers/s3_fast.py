@@ -11,6 +11,7 @@ key that obstore would change is not given to it; its answers say the same as th
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ RAISED = (BaseError, OSError, ValueError)
 #: obstore hands on so many bytes at least, however slowly they come
 _LEAST_BYTES = 64 * 1024
 _FOREVER = "365 days"
+_BUCKET = re.compile(r"[A-Za-z0-9._-]+")
 #: the process that has obstore's threads, once they run
 _AT_HOME: list[int] = []
 
@@ -47,6 +49,11 @@ def is_at_home() -> bool:
 def can_name(key: str) -> bool:
     """Return True for keys that obstore sends as they are: it strips slashes and refuses some others."""
     return all(part not in ("", ".", "..") for part in key.split("/")) and key.isprintable()
+
+
+def can_name_bucket(bucket: str) -> bool:
+    """Return True for names of buckets that obstore survives: others end up in its URLs as they are."""
+    return _BUCKET.fullmatch(bucket) is not None
 
 
 @define(eq=False)

@@ -151,9 +151,9 @@ class S3Server:
         access = self.client.access
         if not access.fast or self._strikes >= STRIKES or importlib.util.find_spec("obstore") is None:
             return None
-        from cryocloud_core.transfers.s3_fast import FastPlane, can_name, is_at_home
+        from cryocloud_core.transfers.s3_fast import FastPlane, can_name, can_name_bucket, is_at_home
 
-        if not can_name(place.key) or not is_at_home():
+        if not can_name(place.key) or not can_name_bucket(place.bucket) or not is_at_home():
             return None
         with self._lock:
             if not self._is_settled:
