@@ -13,8 +13,9 @@ from cryocloud_core.errors import RemoteFileMissing, StagingError, TransferError
 from cryocloud_core.files import sweeping
 from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX
 from cryocloud_core.files.disk import Disk
-from cryocloud_core.files.layer import Layer, OccupiedError
+from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.locks import FileLock
+from cryocloud_core.files.replacing import OccupiedError
 from cryocloud_core.files.sweeping import LEFTOVER_S
 from tests.files.hostile import Mischief, World, layer_of, place
 

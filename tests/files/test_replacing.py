@@ -11,7 +11,7 @@ import pytest
 from attrs import define, field
 
 from cryocloud_core.files.disk import Disk
-from cryocloud_core.files.layer import OccupiedError
+from cryocloud_core.files.replacing import OccupiedError
 from tests.files.hostile import World, layer_of, place
 
 QUICK: dict[str, Any] = {"sweep_every_s": 0.0, "cache_keep_s": 0.0}

@@ -23,8 +23,9 @@ from cryocloud_core.files.bookkeeping import Books, key_of, settled
 from cryocloud_core.files.cache import Copy, read_copy
 from cryocloud_core.files.copying import copy_whole
 from cryocloud_core.files.disk import Disk
-from cryocloud_core.files.layer import Layer, OccupiedError
+from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.locks import FileLock
+from cryocloud_core.files.replacing import OccupiedError
 from cryocloud_core.files.strangers import is_unpacked
 from cryocloud_core.files.targets import name_of
 from cryocloud_core.files.unpacked import Unpacking, entries, is_whole, refuse_strange, unpacked_at

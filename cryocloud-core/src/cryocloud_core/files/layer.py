@@ -26,6 +26,7 @@ from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.moving import Moving, Progress, Step
 from cryocloud_core.files.persistence import Persistence
+from cryocloud_core.files.replacing import Replacing
 from cryocloud_core.files.small_download import SmallDownload
 from cryocloud_core.files.small_reading import SmallReading
 from cryocloud_core.files.sweeping import Sweep
@@ -37,10 +38,6 @@ from cryocloud_core.sdk.transfer import RemoteFile, Transfer
 from cryocloud_core.sdk.url import Url
 
 T = TypeVar("T")
-
-
-class OccupiedError(StagingError):
-    """A copy cannot take a place: what lies there is somebody's, or in use by another task."""
 
 
 @define(eq=False)
@@ -61,11 +58,13 @@ class Layer:
     _terms: Terms = field(init=False)
     _books: Books = field(init=False)
     _cache: Cache = field(init=False)
+    _replacing: Replacing = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._terms = Terms(self.settings, self._look, self.clock, self.disk, told=self._tell)
         self._books = Books(self.settings.tempdir)
         self._cache = Cache(self._books, self._terms)
+        self._replacing = Replacing(self._cache)
 
     def stat(self, url: Url) -> RemoteFile:
         """Return what the other side tells of a file or directory. Raises RemoteFileMissing, TransferError."""
@@ -98,7 +97,6 @@ class Layer:
         place = settled(target)
         tree = self._tree(url, place)
         with self._alone(place, url):
-            self._tell(Moving(url, step=Step.ASKED))
             copy = self._copy(url, place)
             if copy is not None and copy.is_tree and self.settings.trust_local:
                 self._reuse(copy, url)
@@ -107,9 +105,9 @@ class Layer:
             if copy is not None and copy.is_tree and copy.is_of_all(entries):
                 self._reuse(copy, url)
                 return target
-            self._refuse_strange(place, url, sparing=sparing)
+            self._replacing.refuse_strange(place, url, sparing=sparing)
             copy = tree.build(entries)
-            with self._replacing(place, url, sparing=sparing):  # it took its time
+            with self._replacing.replaced(place, url, sparing=sparing):  # it took its time
                 self._cache.announce(copy)
                 tree.place()
             self._cache.replace(copy)
@@ -245,7 +243,7 @@ class Layer:
                     self._reuse(copy, url)
                     return
             if sparing:
-                self._refuse_strange(place, url, sparing=True)
+                self._replacing.refuse_strange(place, url, sparing=True)
             if place.is_dir():
                 raise StagingError("is a directory, no file can be put there", subject=str(place))
             self._cache.replace(self._downloaded(url, place, known, sparing=sparing))
@@ -254,7 +252,8 @@ class Layer:
     def _downloaded(self, url: Url, place: Path, known: RemoteFile | None, *, sparing: bool) -> Copy:
         @contextlib.contextmanager
         def naming(part: Path, remote: RemoteFile) -> Iterator[None]:
-            with self._replacing(place, url, sparing=True) if sparing else contextlib.nullcontext():  # it took its time
+            spared = self._replacing.replaced(place, url, sparing=True) if sparing else contextlib.nullcontext()
+            with spared:  # it took its time
                 self._cache.announce(Copy.of(str(url), place, remote, part))
                 yield
 
@@ -273,48 +272,20 @@ class Layer:
         files = len(copy.files) if copy.is_tree else 1
         self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files, step=Step.REUSED))
 
-    def _refuse_strange(self, place: Path, url: Url, *, sparing: bool) -> None:
-        """Raise OccupiedError when something lies there that is not ours to replace now."""
-        if not os.path.lexists(place):
-            return
-        copy = self._cache.find(place)
-        if copy is not None and copy.is_ours and not (sparing and copy.url != str(url)):
-            if not copy.is_pure:
-                raise OccupiedError("holds files that others put there", subject=str(place), remedy="move them away")
-            with self._cache.uses.shut(own_count=False) as is_used:
-                self._refuse_used(place, is_used, sparing=sparing)
-        elif sparing or settled(self._books.root) not in place.parents:
-            raise OccupiedError("exists and is not a copy of ours", subject=str(place), remedy="move it away")
-
-    def _refuse_used(self, place: Path, is_used: Callable[[Path], bool], *, sparing: bool) -> None:
-        if is_used(place):
-            raise OccupiedError("is being used", subject=str(place), remedy="wait until it is not")
-        if sparing and self._cache.is_awaited(place):
-            raise OccupiedError("is on its way to another node", subject=str(place), remedy="wait a while")
-
-    @contextlib.contextmanager
-    def _replacing(self, place: Path, url: Url, *, sparing: bool) -> Iterator[None]:
-        """Let nobody begin to use what lies at a place while it is replaced. Raises OccupiedError as before that."""
-        self._refuse_strange(place, url, sparing=sparing)
-        if not os.path.lexists(place):
-            yield
-            return
-        with self._cache.uses.shut(own_count=False) as is_used:
-            self._refuse_used(place, is_used, sparing=sparing)
-            yield
-
     @contextlib.contextmanager
     def _alone(self, place: Path, url: Url) -> Iterator[None]:
         """Be the only one of this machine that writes `place`; what cannot be done there is told with the URL."""
+        self._tell(Moving(url, step=Step.ASKED))
         try:
             with FileLock(self._books.lock(place)).held(self._terms.pause):
                 self._books.visit(place.parent)
                 yield
         except StagingError as error:
-            self._tell(Moving(url, step=Step.OVER))
             if error.subject != url.shown:
                 error.place = error.place or url.shown
             raise
+        finally:
+            self._tell(Moving(url, step=Step.OVER))
 
     def _ask(self, url: Url, question: Callable[[Transfer], T]) -> T:
         """Return what the other side answers, asked again where that can help."""

@@ -69,7 +69,7 @@ class Remote:
 
     def fetch(self, url: Url) -> Path:
         """Return the local copy of a file or directory, current, and in use until `release`. Raises TaskError."""
-        from cryocloud_core.files.layer import OccupiedError
+        from cryocloud_core.files.replacing import OccupiedError
 
         _refuse_tree(url)
         landing = self._landing()
@@ -111,7 +111,7 @@ class Remote:
 
         What is no archive gives a list with its own path. Raises TaskError.
         """
-        from cryocloud_core.files.layer import OccupiedError
+        from cryocloud_core.files.replacing import OccupiedError
 
         _refuse_tree(url)
         landing = self._landing()
@@ -211,7 +211,7 @@ class Remote:
 
     def _fetch_apart(self, url: Url) -> Path:
         """Return a copy beside the usual one, which is in use or holds somebody's files."""
-        from cryocloud_core.files.layer import OccupiedError
+        from cryocloud_core.files.replacing import OccupiedError
         from cryocloud_core.files.targets import place_apart
 
         for number in _numbers():
