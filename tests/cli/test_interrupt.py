@@ -91,7 +91,7 @@ def test_of_several_files_those_that_are_whole_are_kept(
 
 
 def test_what_is_sent_is_told_as_it_is(ssh_server: SshServer, folder: Path) -> None:
-    """A file there is the old one; of a directory the files that arrived are new, each whole; no half one is left."""
+    """A file, named in full, is the old one; of a directory the files that arrived are new, each whole; no half one."""
     tables = [
         f'["SSH"."{name}"]\n' + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
         for name, settings in ssh_server.config().items()
@@ -101,13 +101,13 @@ def test_what_is_sent_is_told_as_it_is(ssh_server: SshServer, folder: Path) -> N
     with (folder / "tree/big").open("wb") as file:
         file.truncate(300_000_000)
     for source, name, said in (
-        ("tree/big", "big", "is what it was before"),
-        ("tree", "tree", "what arrived below it is whole: the same command sends the rest"),
+        ("tree/big", "big", " is what it was before"),
+        ("tree", "tree", ": what arrived below it is whole: the same command sends the rest"),
     ):
         there = folder / f"to-{name}"
         there.mkdir()
         command = subprocess.Popen(
-            [CRYOCLOUD, "put", source, ssh_server.url(f"{there}/{name}")],
+            [CRYOCLOUD, "put", source, ssh_server.url(f"{there}/")],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -118,5 +118,5 @@ def test_what_is_sent_is_told_as_it_is(ssh_server: SshServer, folder: Path) -> N
         command.send_signal(signal.SIGINT)
         _, told = command.communicate(timeout=PATIENCE_S)
         assert command.returncode == 130
-        assert said in told.decode()
+        assert f"{ssh_server.url(f'{there}/{name}')}{said}" in told.decode()
         assert [path.name for path in there.rglob("*") if path.is_file()] == []

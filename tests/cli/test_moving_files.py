@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,15 +69,64 @@ def test_a_file_of_the_web_is_brought_here_once(http_server: HttpServer, folder:
     assert len(gets) == 1
 
 
-def test_json_has_the_paths_of_all(http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In the order of the command line; what is here already is its own path."""
+def test_json_has_an_object_for_each_source(
+    http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the order of the command line; what is here already is its own path; what failed has its error."""
     (http_server.files / "one").write_text("1")
     (folder / "two").write_text("2")
+    urls = [http_server.url("one"), http_server.url("none"), f"{folder}/two"]
 
-    assert cli.invoke(["stage", "--json", http_server.url("one"), f"{folder}/two"]) == 0
-    paths = json.loads(capsys.readouterr().out)["paths"]
-    assert [Path(path).read_text() for path in paths] == ["1", "2"]
-    assert paths[1] == f"{folder}/two"
+    assert cli.invoke(["stage", "--json", *urls]) == 1
+    told = capsys.readouterr()
+    one, none, two = map(json.loads, told.out.splitlines())
+    assert [each["url"] for each in (one, none, two)] == urls
+    assert [Path(*each["paths"]).read_text() for each in (one, two)] == ["1", "2"]
+    assert two == {"url": urls[2], "paths": [urls[2]]}
+    assert none == {"url": urls[1], "paths": [], "error": told.err.rstrip("\n")}
+    assert told.err.startswith(f"{urls[1]}: ")
+
+
+def test_what_fails_does_not_keep_the_others(
+    http_server: HttpServer, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Their paths are printed, each failure has a line, and the exit code is that of all failures, or 1."""
+    names = ("first", "second")
+    for name in names:
+        (http_server.files / name).write_text(name)
+    good, missing = list(map(http_server.url, names)), list(map(http_server.url, ("no-a", "no-b")))
+
+    for to in ([], ["--to", "out"]):
+        assert cli.invoke(["stage", *to, good[0], missing[0], "gopher://h/a", missing[1], good[1]]) == 1
+        told = capsys.readouterr()
+        assert [Path(path).read_text() for path in told.out.splitlines()] == list(names)
+        lines = told.err.splitlines()
+        assert [line.partition(": ")[0] for line in lines] == [missing[0], "gopher://h/a", missing[1]]
+    assert cli.invoke(["stage", good[0], "gopher://h/a"]) == 2
+    assert cli.invoke(["stage", good[0], missing[0]]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "urls"),
+    [
+        (["stage", "gopher://h/a", "rel"], 2, ["gopher://h/a", "rel"]),
+        (["stage", "--to", "out", "/x/f", "/y/f"], 2, ["/x/f", "/y/f"]),
+        (["stage", "--profile", "none", "/x/f"], 2, ["/x/f"]),
+        (["put", "none", "ssh://h/d/"], 1, ["ssh://h/d/none"]),
+        (["put", "cryocloud.toml", "gopher://h/a"], 2, ["gopher://h/a"]),
+        (["put", "cryocloud.toml", "s3://h/"], 2, ["s3://h/"]),
+    ],
+    ids=str,
+)
+def test_json_tells_what_failed(
+    words: list[str], code: int, urls: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An object a source on stdout, whatever failed; stderr says the same to people."""
+    assert cli.invoke([*words, "--json"]) == code
+    told = capsys.readouterr()
+    objects = [json.loads(line) for line in told.out.splitlines()]
+    assert [each["url"] for each in objects] == urls
+    assert set(told.err.splitlines()) == {each["error"] for each in objects}
 
 
 def test_archives_are_unpacked_to_where_they_are_wanted(
@@ -159,10 +209,30 @@ def test_files_go_to_another_machine_and_come_back(
     assert json.loads(tree) == {"url": ssh.url(f"{ssh.files}/out/tree")}
     assert (ssh.files / "out" / HOSTILE).read_text() == "content"
     assert cli.invoke(["stage", "--json", plain, json.loads(tree)["url"]]) == 0
-    file, directory = map(Path, json.loads(capsys.readouterr().out)["paths"])
+    file, directory = (Path(*json.loads(line)["paths"]) for line in capsys.readouterr().out.splitlines())
     assert file.read_text() == "content"
     assert (directory / "deep/er").read_text() == "deep"
     assert file == Path(f"{folder}/data{ssh.files}/out/{HOSTILE}")
+
+
+def test_a_directory_is_sent_over_another_file_by_file(ssh: SshServer, s3_server: S3Server, folder: Path) -> None:
+    """Files that are only there stay, wherever it is; a file is replaced."""
+    tables = [f'["S3"."{server}"]\n{lines(settings)}' for server, settings in s3_server.config().items()]
+    with (folder / "cryocloud.toml").open("a") as file:
+        file.write("\n".join(["", *tables]))
+    for target in (ssh.url(f"{folder}/over/"), s3_server.url("over/"), f"file://{folder}/beside/"):
+        content = "1"
+        for name in ("old", "new"):
+            (folder / "d").mkdir()
+            (folder / "d/both").write_text(content)
+            (folder / "d" / name).write_text(name)
+            assert cli.invoke(["put", "d", target]) == 0
+            shutil.rmtree(folder / "d")
+            content = "22"
+        came = folder / "came" / target.partition(":")[0]
+        assert cli.invoke(["stage", "--to", str(came), f"{target}d/"]) == 0
+        found = {path.name: path.read_text() for path in (came / "d").iterdir()}
+        assert found == {"both": "22", "old": "old", "new": "new"}
 
 
 def test_objects_go_to_a_store_and_come_back(
@@ -182,7 +252,7 @@ def test_objects_go_to_a_store_and_come_back(
     url, tree = shown[: shown.rindex("{") - 1], json.loads(shown[shown.rindex("{") :])["url"]
     assert (url, tree) == (s3_server.url(f"typed/{HOSTILE}"), s3_server.url("typed/out/d/"))
     assert cli.invoke(["stage", "--json", url, tree]) == 0
-    file, directory = map(Path, json.loads(capsys.readouterr().out)["paths"])
+    file, directory = (Path(*json.loads(line)["paths"]) for line in capsys.readouterr().out.splitlines())
     assert file.read_text() == "content"
     assert (directory / "deep/er").read_text() == "deep"
 
@@ -208,6 +278,9 @@ def test_bytes_that_are_no_text_are_printed_as_they_are(ssh: SshServer) -> None:
         (["put", "none", "ssh://h/a"], 1, "none: does not exist"),
         (["put", "cryocloud.toml", "http://127.0.0.1:1/a"], 1, "http:// cannot put"),
         (["put", "cryocloud.toml", "gopher://h/a"], 2, "unsupported scheme"),
+        (["put", "cryocloud.toml", "s3://h:1/"], 2, "s3://h:1/: names no bucket; write s3://h:1/BUCKET/"),
+        (["put", "cryocloud.toml", "s3://h:1"], 2, "s3://h:1: names no bucket"),
+        (["stage", "s3://h:1/"], 1, "s3://h:1/: names no bucket"),
         (["stage"], 2, "missing argument"),
     ],
     ids=str,

@@ -16,11 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from cryocloud_core.cli.text import plain
 from cryocloud_core.config import Config
-from cryocloud_core.errors import ResolutionError, UsageError
+from cryocloud_core.errors import CryoCloudError, ResolutionError, TaskError, UsageError
 from cryocloud_core.files.misspelt import misspelt_of_workers
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.service import FileService, existing
@@ -34,7 +34,6 @@ from cryocloud_core.sdk.url import Url
 from cryocloud_core.task import Preparation, StagingKind
 from cryocloud_core.url_secrets import shown_url
 
-_S3_BUCKET_ALONE = 1
 #: seconds for which an interrupted upload may take away its half file on the other side
 _SETTLE_S = 3.0
 
@@ -69,34 +68,63 @@ class Ear:
             signal.signal(signal.SIGINT, before)
 
 
+@frozen
+class Outcome:
+    """What became of one source: its local paths, or why there are none. The source is as it may be shown."""
+
+    source: str
+    paths: list[str] = field(factory=list)
+    error: CryoCloudError | None = None
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """The object for programs."""
+        failed = {} if self.error is None else {"error": str(self.error)}
+        return {"url": self.source, "paths": self.paths, **failed}
+
+
 def stage_files(given: Mapping[str, Any]) -> int:
-    """Bring every URL here, print the paths, and return the exit code. Raises TaskError, UsageError."""
+    """Bring every URL here, print the paths and what failed, and return the exit code. Raises TaskError, UsageError."""
+    way, is_told = Preparation(StagingKind.FILE, unzip=given["unzip"]), False
 
     def work(files: FileService) -> int:
-        way = Preparation(StagingKind.FILE, unzip=given["unzip"])
+        nonlocal is_told
         if given["to"] is not None:
             _refuse_clashes(files, given["urls"], way)
         with _unmade(given["to"]):
-            found = files.together.each(lambda url: _staged(files, url, way, given["to"]), given["urls"])
-        _print({"paths": [path for paths in found for path in paths]}, as_json=given["json"])
-        return 0
+            found = files.together.each(lambda url: _outcome(files, url, way, given["to"]), given["urls"])
+        is_told = True
+        return _print_outcomes(found, as_json=given["json"])
 
-    return _moving(given, work, _kept)
+    try:
+        return _moving(given, work, _kept)
+    except CryoCloudError as error:
+        if given["json"] and not is_told:
+            _print_objects([Outcome(shown_url(url), error=error).as_json for url in given["urls"]])
+        raise
 
 
 def put_file(given: Mapping[str, Any]) -> int:
     """Send a file, print where it is, and return the exit code. Raises TaskError, UsageError."""
+    path, url = given["path"].absolute(), given["url"]
 
     def work(files: FileService) -> int:
-        path = given["path"].absolute()
-        _print({"url": files.put(str(path), _destination(path, given["url"]))}, as_json=given["json"])
+        sent = files.put(str(path), url)
+        _print_objects([{"url": sent}]) if given["json"] else _print([sent])
         return 0
 
-    url = shown_url(given["url"])
-    whole = "what arrived below it is whole: the same command sends the rest"
-    return _moving(
-        given, work, lambda _: f"{url}: {whole}" if given["path"].is_dir() else f"{url} is what it was before"
-    )
+    def kept(_: Collection[Moving]) -> str:
+        if path.is_dir():
+            return f"{shown_url(url)}: what arrived below it is whole: the same command sends the rest"
+        return f"{shown_url(url)} is what it was before"
+
+    try:
+        url = _destination(path, url)
+        return _moving(given, work, kept)
+    except CryoCloudError as error:
+        if given["json"]:
+            _print_objects([{"url": shown_url(url), "error": str(error)}])
+        raise
 
 
 def _kept(moved: Collection[Moving]) -> str:
@@ -132,7 +160,7 @@ def _moving(
             files.remote.settle(_SETTLE_S)
             return 130
         except ResolutionError as error:
-            raise UsageError(error.message, subject=error.subject, place=error.place, remedy=error.remedy) from error
+            raise _usage(error) from error
         finally:
             files.remote.release(sweep=False)
             files.remote.transfers.close()
@@ -146,6 +174,20 @@ def _service(given: Mapping[str, Any], show: Callable[[Moving], None], check: Ca
     for line in misspelt_of_workers(settings):
         print(plain(line), file=sys.stderr)
     return FileService.of(settings, machine_name(), transfers, check, show)
+
+
+def _outcome(files: FileService, source: str, way: Preparation, to: Path | None) -> Outcome:
+    try:
+        return Outcome(shown_url(source), _staged(files, source, way, to))
+    except ResolutionError as error:
+        return Outcome(shown_url(source), error=_usage(error))
+    except CryoCloudError as error:
+        return Outcome(shown_url(source), error=error)
+
+
+def _usage(error: ResolutionError) -> UsageError:
+    """Return what can never work as a mistake in the command line."""
+    return UsageError(error.message, subject=error.subject, place=error.place, remedy=error.remedy)
 
 
 def _staged(files: FileService, source: str, way: Preparation, to: Path | None) -> list[str]:
@@ -173,7 +215,10 @@ def _refuse_clashes(files: FileService, sources: list[str], way: Preparation) ->
     """Raise UsageError when what is brought into one directory would replace each other."""
     names: dict[str, str] = {}
     for source in dict.fromkeys(sources):
-        place = files.find(source, way)
+        try:
+            place = files.find(source, way)
+        except TaskError:  # it is told when it is brought
+            continue
         name = name_of(place) if isinstance(place, Url) else place.name
         # Only its content tells whether it is an archive.
         for become in (name, plain_name(name)) if way.unzip else (name,):
@@ -187,19 +232,37 @@ def _refuse_clashes(files: FileService, sources: list[str], way: Preparation) ->
 
 def _destination(path: Path, url: str) -> str:
     """Return the URL of a file's new place: a directory, or a bucket alone, keeps the file's name."""
-    if url.startswith("s3://") and url.removeprefix("s3://").rstrip("/").count("/") == _S3_BUCKET_ALONE:
-        url = f"{url.rstrip('/')}/"
+    if url.startswith("s3://"):
+        server, _, key = url.removeprefix("s3://").partition("/")
+        if server and not key.strip("/"):
+            raise UsageError("names no bucket", subject=url, remedy=f"write s3://{server}/BUCKET/")
+        if "/" not in key.rstrip("/"):
+            url = f"{url.rstrip('/')}/"
     return f"{url}{path.name}" if url.endswith("/") else url
 
 
-def _print(result: dict[str, Any], *, as_json: bool) -> None:
+def _print_outcomes(outcomes: list[Outcome], *, as_json: bool) -> int:
+    """Print what came, and a line for all that did not; return the exit code."""
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
     if as_json:
-        print(json.dumps(result))
-        return
-    [value] = result.values()
-    lines = value if isinstance(value, list) else [value]
+        _print_objects([outcome.as_json for outcome in outcomes])
+    else:
+        _print([path for outcome in outcomes for path in outcome.paths])
+    for error in errors:
+        print(plain(str(error)), file=sys.stderr)
+    codes = {error.exit_code for error in errors}
+    return max(codes, default=0) if len(codes) < 2 else 1
+
+
+def _print_objects(objects: list[dict[str, Any]]) -> None:
+    for each in objects:
+        print(json.dumps(each))
+
+
+def _print(lines: list[str]) -> None:
     if sys.stdout.isatty():
-        print("\n".join(map(plain, lines)))
+        for line in lines:
+            print(plain(line))
         return
     # A name may hold bytes that are no text: a program that reads it gets them as they are.
     sys.stdout.flush()
