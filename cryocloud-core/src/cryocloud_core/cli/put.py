@@ -24,7 +24,8 @@ def put(
 ) -> None:
     """Send a file or directory, and print its URL.
 
-    What arrived is verified; what stood there under its name is replaced by all of it or not at all.
+    What arrived is verified. A file takes the place of what stood there under its name whole, or not at all. Of a
+    directory each file does: those that are only there stay, and when something fails those that were sent stay too.
     """
     given = dict(locals())
     from cryocloud_core.cli.moving_files import put_file

@@ -23,7 +23,7 @@ def stage(
     profile: flags.Profile = None,
     json: flags.Json = False,
 ) -> None:
-    """Bring files here, and print their local paths.
+    """Bring files here, and print their local paths; what fails does not keep the others.
 
     A file is complete and verified, as for a worker, or not there at all; an interrupted transfer goes on where it was
     when the command is given again. What is on this machine is not copied, unless --to says where; what --to brought
