@@ -158,9 +158,10 @@ class Cache:
         """Return the book of the copy at a settled path, None when there is none."""
         return read_copy(self.books.meta(target))
 
-    def keep(self, copy: Copy) -> None:
-        """Write the book of a copy. Raises StagingError."""
-        self.terms.disk.note(self.books.meta(copy.path), to_data(copy))
+    def keep(self, copy: Copy, *, is_first: bool = False) -> None:
+        """Write the book of a copy; `is_first`: before it, where none is, has its name. Raises StagingError."""
+        note = self.terms.disk.note_first if is_first else self.terms.disk.note
+        note(self.books.meta(copy.path), to_data(copy))
 
     def announce(self, copy: Copy) -> None:
         """Note a copy that is about to get its name, over an earlier one or not. Raises StagingError."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
 
 from attrs import define, field, frozen
@@ -48,8 +50,9 @@ class SmallDownload:
     reading: SmallReading
     progress: Progress
     _root: Path = field(init=False)
-    #: what has not come yet, in the order that it is asked for
-    _left: dict[Url, None] = field(factory=dict)
+    #: what is asked for, in that order, but for what came at its begin; and all that came
+    _left: deque[Url] = field(factory=deque)
+    _came: set[Url] = field(factory=set)
     #: of the batch under way: directories in which something is new, and those in which it may leave something behind;
     #: between two batches a sweep may take away an empty one, or the note of one
     _made: set[Path] = field(factory=set)
@@ -61,7 +64,7 @@ class SmallDownload:
     def run(self, wanted: Mapping[Url, Path]) -> set[Url]:
         """Return which of the files came to their settled places. They are in use as copies are."""
         done: set[Url] = set()
-        self._left = dict.fromkeys(wanted)
+        self._left.extend(wanted)
         try:
             for batch in batches(wanted):
                 with ExitStack() as locks:
@@ -99,8 +102,10 @@ class SmallDownload:
             lies = self._folder_for(place) / private_name()
             saved[url] = _Saved(lies, place, file.remote)
             self.terms.disk.save(lies, file.content)
-            self._left.pop(url, None)
-            self.progress.at = next(iter(self._left), None)
+            self._came.add(url)
+            while self._left and self._left[0] in self._came:
+                self._left.popleft()
+            self.progress.at = self._left[0] if self._left else url
             self.progress.moved(len(file.content))
 
         try:
@@ -115,7 +120,7 @@ class SmallDownload:
 
     def _make_folder(self, folder: Path) -> None:
         if folder not in self._made:
-            missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
+            missing = list(takewhile(lambda each: not each.is_dir(), (folder, *folder.parents)))
             self.terms.disk.make_folder(folder)
             self._made.update((folder, *(each.parent for each in missing)))
 
@@ -132,7 +137,7 @@ class SmallDownload:
         disk = self.terms.disk
         disk.settle_all([each.lies for each in saved.values()])
         for url, each in saved.items():
-            self.cache.keep(Copy.of(str(url), each.place, each.remote, each.lies))
+            self.cache.keep(Copy.of(str(url), each.place, each.remote, each.lies), is_first=True)
             disk.rename(each.lies, each.place, durable=False)
         disk.settle_all(list(self._made))
         self.cache.uses.add(each.place for each in saved.values())
