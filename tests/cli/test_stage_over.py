@@ -121,7 +121,7 @@ def test_a_file_of_a_person_is_refused(http_server: HttpServer, folder: Path, st
     (folder / "out").mkdir()
     own = folder / "out/own"
     own.write_text("notes")
-    refused = f"{url}: {own}: exists, and was not brought here; move it away, or bring this into another directory\n"
+    refused = f"{url}: {own}: exists, and is not known to have been brought here; move it away, or bring this into another directory\n"
     assert stage(url) == (1, [], refused)
     assert own.read_text() == "notes"
     own.unlink()

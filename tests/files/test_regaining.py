@@ -200,8 +200,8 @@ def test_what_was_no_copy_of_ours_or_is_ours_no_more_is_not_fetched(
     """A path nobody knows, one that was brought for good, and a file that somebody took out of a fetched directory."""
     put(servers, "store/in/p/a")
     put(servers, "store/in/p/b")
-    files, target = machine(), tmp_path / "mine"
-    files.remote.take(Url.parse("s3://store/in/p/"), target)
+    files, target = machine(), tmp_path / "mine/p"
+    files.remote.keep(Url.parse("s3://store/in/p/"), target.parent)
     folder = handed_on(files, "s3://store/in/p/")
     asked = reads("store")
     shutil.rmtree(target)

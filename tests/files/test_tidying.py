@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.service import FileService
 from cryocloud_core.files.tidying import OLD_S, SWEPT_S, TIDY_EVERY_S
 from cryocloud_core.sdk.url import Url
-from tests.files.folder_transfer import put, staged
+from tests.files.folder_transfer import put, reads, staged, zipped
 
 HOLDERS, TURNS = 3, 150
 HOLDER = """
@@ -140,12 +141,28 @@ def test_what_was_brought_for_good_is_known_while_it_is_there(
 ) -> None:
     """So that it is not brought again."""
     put(servers, "store/in/a", "content")
-    url, target = Url.parse("s3://store/in/a"), tmp_path / "mine"
-    machine().remote.take(url, target)
+    url, target = Url.parse("s3://store/in/a"), tmp_path / "mine/a"
+    machine().remote.keep(url, target.parent)
     tidy(OLD_S + 1)
     assert machine().remote.layer.is_current(url, target, taken=True)
 
     target.unlink()
+    tidy(OLD_S + 3 * TIDY_EVERY_S)
+    assert not names(books, "taken")
+
+
+def test_what_an_archive_held_that_was_brought_for_good_is_known_while_it_is_there(
+    servers: Path, machine: Callable[..., FileService], tidy: Callable[[float], None], books: Books, tmp_path: Path
+) -> None:
+    """Though the archive itself did not stay."""
+    put(servers, "store/in/a.zip", zipped(b="1"))
+    url, folder = Url.parse("s3://store/in/a.zip"), tmp_path / "mine"
+    for _ in range(2):
+        assert machine().remote.keep(url, folder, unzip=True) == [f"{folder}/a/b"]
+        tidy(OLD_S + 1)
+    assert reads("a.zip") == 1
+
+    shutil.rmtree(folder / "a")
     tidy(OLD_S + 3 * TIDY_EVERY_S)
     assert not names(books, "taken")
 

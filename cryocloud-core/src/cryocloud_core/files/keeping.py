@@ -50,18 +50,12 @@ class Keeping:
         sorted. Parents are made. Raises TaskError.
         """
         target = folder / (name_of(source) if isinstance(source, Url) else source.name)
-        if unzip:
-            with self._ready(source, target):
-                return self._unpacked(source, target)
-        return [str(self.take(source, target))]
-
-    def take(self, source: Path | Url, target: Path) -> Path:
-        """Bring a file or directory to `target` and return that. Raises TaskError."""
         with self._ready(source, target):
-            return self._taken(source, target)
+            return self._unpacked(source, target) if unzip else [str(self._taken(source, target))]
 
     def _taken(self, source: Path | Url, target: Path) -> Path:
         if isinstance(source, Url) and self._is_current(source, target):
+            logger.info("%s is current", target)
             return target
         if isinstance(source, Path) and target.exists() and target.samefile(source):
             return target
@@ -73,13 +67,14 @@ class Keeping:
     def _unpacked(self, source: Path | Url, target: Path) -> list[str]:
         """Return the entries of an archive that would have been brought to `target`, or the path of what is none."""
         if isinstance(source, Path):
-            made = None if source.is_dir() else unpacked_at(source, target, self.how)
+            made = self._made_of(source, source, target)
             return [str(self._taken(source, target))] if made is None else entries(made)
         if os.path.lexists(target) and self._is_current(source, target):
-            made = None if target.is_dir() else unpacked_at(target, target, self.how)
+            made = self._made_of(source, target, target)
             return [str(target)] if made is None else entries(made)
         made = self._made_before(source, target)
         if made is not None:
+            logger.info("%s is current", made)
             return entries(made)
         with self._aside(source, target) as place:
             copy = self._brought(source, place)
@@ -92,10 +87,14 @@ class Keeping:
             return entries(made)
 
     def _is_current(self, url: Url, target: Path) -> bool:
-        is_current = self.layer.is_current(url, target, taken=True)
-        if is_current:
-            logger.info("%s is current", target)
-        return is_current
+        return self.layer.is_current(url, target, taken=True)
+
+    def _made_of(self, source: Path | Url, archive: Path, target: Path) -> Path | None:
+        """Return what an archive of this machine is unpacked to; None for what is none. Raises ArchiveError."""
+        if archive.is_dir():
+            return None
+        with self._aside(source, target):  # where nothing can be written, nothing is unpacked elsewhere
+            return unpacked_at(archive, target, self.how)
 
     def _made_before(self, url: Url, target: Path) -> Path | None:
         """Return what an archive was unpacked to that is still the one at its origin. Raises ArchiveError."""
@@ -151,7 +150,11 @@ class Keeping:
         copy = read_copy(self._books.taken(settled(target)))
         if copy is not None and copy.is_ours and copy.is_pure:
             return
-        said = "exists, and was not brought here" if copy is None else "was changed since it was brought here"
+        said = (
+            "exists, and is not known to have been brought here"
+            if copy is None
+            else "was changed since it was brought here"
+        )
         remedy = "move it away, or bring this into another directory"
         raise OccupiedError(said, subject=str(target), remedy=remedy)
 

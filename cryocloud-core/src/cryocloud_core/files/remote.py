@@ -101,11 +101,6 @@ class Remote:
             _refuse_tree(source)
         return self._keeping().bring(source, folder, unzip=unzip)
 
-    def take(self, url: Url, target: Path) -> Path:
-        """Bring a file or directory to `target` for good: it is no copy that a sweep may take. Raises TaskError."""
-        _refuse_tree(url)
-        return self._keeping().take(url, target)
-
     def unpacked(self, url: Url) -> list[str]:
         """Return the entries of an archive's unpacked copy, sorted; the archive itself does not stay.
 
