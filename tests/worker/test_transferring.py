@@ -124,7 +124,7 @@ def test_figures_of_a_transfer_stay_while_it_is_repeated(status: Transferring, s
 def test_of_a_batch_that_is_named_which_is_waited_for(status: Transferring, said: dict[str, Any]) -> None:
     """With how many others have not come."""
     at = Url.parse("http://web/f20")
-    status.told(Moving(Url.parse("http://web/f00"), 20, None, 20, 50, at=at))
+    status.told(Moving(Url.parse("http://web/f00"), 20, None, 20, 50, is_batch=True, at=at))
     assert said["transfer"] == "http://web/f20 and 29 more"
 
 

@@ -134,7 +134,7 @@ class Layer:
             one = next(iter(places))
             reading = SmallReading(self._terms, self.transfers.to(one), self._slots(one))
             if len(places) > 1 and reading.is_worth_trying(RemoteFile("")):
-                progress = Progress(self.told, self.clock.now, one, files=len(places), is_sized=True)
+                progress = Progress(self.told, self.clock.now, one, files=len(places), is_sized=True, is_batch=True)
                 done |= SmallDownload(self._terms, self._books, self._cache, reading, progress).run(places)
         return done
 
@@ -280,12 +280,11 @@ class Layer:
             with FileLock(self._books.lock(place)).held(self._terms.pause):
                 self._books.visit(place.parent)
                 yield
-        except StagingError as error:
-            if error.subject != url.shown:
+        except BaseException as error:
+            self._tell(Moving(url, step=Step.OVER))
+            if isinstance(error, StagingError) and error.subject != url.shown:
                 error.place = error.place or url.shown
             raise
-        finally:
-            self._tell(Moving(url, step=Step.OVER))
 
     def _ask(self, url: Url, question: Callable[[Transfer], T]) -> T:
         """Return what the other side answers, asked again where that can help."""

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from enum import Enum
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from cryocloud_core.sdk.url import Url
 
@@ -37,8 +37,8 @@ class Step(Enum):
 class Moving:
     """How far it is: bytes that are here (or there), of how many if known; files that are complete, of how many.
 
-    `is_kept`: what came of a file that is not complete is gone on with after an interrupt. `at`: the one of several
-    files that is waited for.
+    `is_kept`: what came of a file that is not complete is gone on with after an interrupt. `is_batch`: these are
+    several files, told under the name of the first one; `at` is the one that is waited for.
     """
 
     url: Url
@@ -49,7 +49,13 @@ class Moving:
     is_kept: bool = False
     step: Step = Step.MOVES
     why: str = ""
+    is_batch: bool = False
     at: Url | None = None
+
+    @property
+    def key(self) -> tuple[str, bool]:
+        """What is told of: a batch is something else than its first file."""
+        return self.url.text, self.is_batch
 
     @property
     def has_figures(self) -> bool:
@@ -73,7 +79,9 @@ class Progress:
     files: int = 1
     #: whether the size is that of all files together, which no single one changes
     is_sized: bool = False
-    #: the one of several files that is waited for
+    #: whether these are files that have nothing to do with each other
+    is_batch: bool = False
+    #: the one of a batch that is waited for
     at: Url | None = None
     _done_bytes: int = 0
     _files_done: int = 0
@@ -120,4 +128,5 @@ class Progress:
         if last or at >= self._next_at:
             self._next_at = at + TELL_EVERY_S
             done, files = self._done_bytes, self._files_done
-            self.told(Moving(self.url, done, self.size_bytes, files, self.files, self._is_kept, at=self.at))
+            about = Moving(self.url, done, self.size_bytes, files, self.files, self._is_kept)
+            self.told(evolve(about, is_batch=self.is_batch, at=self.at) if self.is_batch else about)

@@ -18,6 +18,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from cryocloud_core.errors import ConfigError, ModuleError, ResolutionError, ReturnValueError, TaskError
+from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.service import FileService
 from cryocloud_core.files.staging import Stage
 from cryocloud_core.files.tempdirs import DEFAULT_BASE, make_tempdir, private_name, remove_tree
@@ -35,9 +36,12 @@ from cryocloud_core.worker.post import Post, PostError
 from cryocloud_core.worker.returned import Returned
 from cryocloud_core.worker.reuse import measured, still_there
 from cryocloud_core.worker.strays import has_children, kill_children
+from cryocloud_core.worker.tally import Tally
 from cryocloud_core.worker.transferring import Transferring
 from cryocloud_core.worker.usage import Usage
 from cryocloud_core.worker.world import World
+
+logger = logging.getLogger(__name__)
 
 #: characters of a traceback that go with an outcome
 TRACE_LIMIT = 16 * 1024
@@ -79,13 +83,14 @@ class Runner:
     _tempdir: str = field(init=False)
     _files: FileService = field(init=False)
     _transferring: Transferring = field(init=False)
+    _tally: Tally = field(factory=Tally)
     #: what is wrong with this machine's settings for files; a task that needs files is told
     _misset: ConfigError | None = None
 
     def __attrs_post_init__(self) -> None:
         self._tempdir = str(self.config["tempdir"] or DEFAULT_BASE)
         self._transferring = Transferring(self.publish)
-        ends = (self._check, self._transferring.told)
+        ends = (self._check, self._moved)
         try:
             self._files = FileService.of(self.config.values, self.machine, self.transfers, *ends)
         except ConfigError as error:
@@ -138,8 +143,10 @@ class Runner:
         if not task.staging:
             return dict(task.args)
         self.publish("state", "Preparing files")
+        self._tally.begin()
         args = Stage(self._files).arguments(task)
         self._transferring.over()
+        _log_if_any(self._tally.fetched())
         self.publish("state", "Processing")
         return args
 
@@ -171,7 +178,9 @@ class Runner:
             if task.uploads:
                 self._calm()
                 self.publish("state", "Uploading")
+                self._tally.begin()
                 outputs = Post(self._files, lambda text: self.scribe.write("WARNING", text)).sent(task.uploads, outputs)
+                _log_if_any(self._tally.sent())
             if task.reuse is None:
                 return Succeeded(outputs)
             return Succeeded(outputs, sizes=measured(outputs, task.reuse.files, self._files.size_elsewhere))
@@ -244,9 +253,18 @@ class Runner:
             logger = self._loggers[module] = logging.getLogger(f"{logs.ROOT}.{module}")
         return logger
 
+    def _moved(self, moving: Moving) -> None:
+        self._tally.told(moving)
+        self._transferring.told(moving)
+
     def _check(self) -> None:
         if self._cancel.is_set():
             raise StopRequestedError
+
+
+def _log_if_any(text: str) -> None:
+    if text:
+        logger.info(text)
 
 
 def _text_of(error: BaseException) -> str:

@@ -31,10 +31,10 @@ class Transferring:
 
     publish: Callable[[str, Any], None]
     now: Callable[[], float] = time.monotonic
-    #: what is not there yet, by URL; what was told last stands last
-    _under_way: dict[str, Moving] = field(factory=dict)
-    #: why a URL is asked again
-    _again: dict[str, str] = field(factory=dict)
+    #: what is not there yet; what was told last stands last
+    _under_way: dict[tuple[str, bool], Moving] = field(factory=dict)
+    #: why it is asked again
+    _again: dict[tuple[str, bool], str] = field(factory=dict)
     _began: float | None = None
     #: bytes of what is complete
     _complete: int = 0
@@ -75,7 +75,7 @@ class Transferring:
                 self._say(None, None, None)
 
     def _note(self, moving: Moving) -> None:
-        key = moving.url.text
+        key = moving.key
         if moving.step is Step.AGAIN:
             self._again[key] = moving.why
             # It is what is waited for: named first.
@@ -92,7 +92,7 @@ class Transferring:
         elif moving.step is not Step.OVER:
             self._under_way[key] = moving
 
-    def _forget_repeat(self, key: str) -> None:
+    def _forget_repeat(self, key: tuple[str, bool]) -> None:
         """A URL is asked again no more; one of which nothing else was told is part of something else."""
         del self._again[key]
         if self._under_way[key].step is Step.AGAIN:
@@ -123,8 +123,8 @@ class Transferring:
     def _named(self) -> str:
         """Return the name of what was told last, with how many others are not there yet."""
         *_, last = self._under_way.values()
-        why = self._again.get(last.url.text)
-        others = sum(each.files - each.files_done if each.at else 1 for each in self._under_way.values()) - 1
+        why = self._again.get(last.key)
+        others = sum(each.files - each.files_done if each.is_batch else 1 for each in self._under_way.values()) - 1
         name = (last.at or last.url).shown
         return f"{name}{f' ({why})' if why else ''}{f' and {others} more' if others else ''}"
 
