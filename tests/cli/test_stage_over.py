@@ -13,6 +13,7 @@ import pytest
 from cryocloud_core.cli import main as cli
 from tests.services.httpserver import HttpServer
 from tests.services.s3server import S3Server
+from tests.services.scriptserver import Answer, Request, ScriptServer, answer
 from tests.services.sshserver import SshServer
 
 #: stages with these flags to `out`, and returns the exit code, what was printed, and what was said
@@ -121,7 +122,8 @@ def test_a_file_of_a_person_is_refused(http_server: HttpServer, folder: Path, st
     (folder / "out").mkdir()
     own = folder / "out/own"
     own.write_text("notes")
-    refused = f"{url}: {own}: exists, and is not known to have been brought here; move it away, or bring this into another directory\n"
+    remedy = "move it away, or bring this into another directory"
+    refused = f"{url}: {own}: exists, and is not known to have been brought here; {remedy}\n"
     assert stage(url) == (1, [], refused)
     assert own.read_text() == "notes"
     own.unlink()
@@ -247,6 +249,38 @@ def test_archives_of_one_name_and_several_places_keep_apart(
     for number in (0, 1, 0):
         assert stage("--unzip", urls[number])[1] == [f"{folder}/out/s/{'pq'[number]}"]
         assert lies_in(folder / "out") == {f"s/{'pq'[number]}": "pq"[number]}
+
+
+class Breaking(ScriptServer):
+    """Serves ranges of zeros; the first answer breaks off."""
+
+    size, arrives = 3_000_000, 2_000_000
+
+    def _next(self, request: Request) -> Answer:
+        self.asked.append(request)
+        headers = {"ETag": '"v"', "Accept_Ranges": "bytes", "Content_Length": f"{self.size}"}
+        if request.method == "HEAD" or "range" not in request.headers:
+            return answer("200 OK", bytes(self.arrives) if request.method == "GET" else b"", **headers)
+        start = int(request.headers["range"].removeprefix("bytes=").partition("-")[0])
+        headers |= {"Content_Length": "", "Content_Range": f"bytes {start}-{self.size - 1}/{self.size}"}
+        return answer("206 Partial Content", bytes(self.size - start), **headers)
+
+
+def test_what_arrived_before_a_failure_is_gone_on_with(folder: Path, stage: Stage) -> None:
+    """Beside its place, under a name of ours, which is gone when the file is whole."""
+    (folder / "cryocloud.toml").write_text(f'[CryoCloud.Worker]\ntempdir = "{folder}/tmp"\ntransfer_retries = 0\n')
+    server = Breaking()
+    server.start()
+    try:
+        assert stage(server.url("/big"))[0] == 1
+        assert not (folder / "out/big").exists()
+        assert len(list((folder / "out").rglob("*.part"))) == 1
+        assert stage(server.url("/big"))[0] == 0
+    finally:
+        server.stop()
+    assert (folder / "out/big").read_bytes() == bytes(server.size)
+    assert [path.name for path in (folder / "out").iterdir()] == ["big"]
+    assert any("range" in asked.headers for asked in server.asked)
 
 
 def test_a_crash_between_the_two_names_leaves_what_can_be_renewed(
