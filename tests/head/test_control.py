@@ -344,7 +344,11 @@ def test_where_tells_how_far_the_files_of_a_task_are(tmp_path: Path) -> None:
             return where[where.index("(") :]
 
         assert await told(state="Preparing files", transfer_percent=34.4) == "(preparing files, 34 %)"
-        assert await told(state="Processing", transfer_percent=None, progress=12.0) == "(12 %)"
+        again = "http://web/nix (again in 3.5 s: refused)"
+        assert await told(transfer=again, transfer_percent=None) == f"(preparing files: {again})"
+        assert await told(transfer="http://web/a", transfer_percent=50.0) == "(preparing files, 50 %: http://web/a)"
+        assert await told(state="Processing", progress=12.0) == "(50 %)"
+        assert await told(transfer=None, transfer_percent=None) == "(12 %)"
         await asked(tmp_path, "stop")
 
     run_with(tmp_path, talk, infos=[{"n": 1}])

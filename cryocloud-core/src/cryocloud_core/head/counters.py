@@ -53,6 +53,8 @@ class Active:
     state: str = "Processing"
     #: how much of its files is here or there, while they are moved
     moved: float | None = None
+    #: which of its files is waited for, and why it is asked again
+    waits_for: str = ""
 
     @property
     def shown(self) -> float | None:
@@ -144,6 +146,8 @@ class Counters:
             active.progress = progress
         if "transfer.percent" in values:
             active.moved = _percent(values["transfer.percent"])
+        if "transfer" in values:
+            active.waits_for = str(values["transfer"] or "")
         if "state" in values:
             active.state = str(values["state"])
 

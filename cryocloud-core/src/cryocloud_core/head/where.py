@@ -112,12 +112,13 @@ def _named(task: Task) -> str:
 
 
 def _how_far(active: Active) -> str:
-    """Return in brackets how far a task is, and what its worker does when that is not its module's work."""
+    """Return in brackets how far a task is, and what its worker does, and with which file, unless its module works."""
     state = doing(active)
     told = [state.lower()] if state in MOVING else []
     if active.shown is not None:
         told.append(f"{active.shown:.0f} %")
-    return f" ({', '.join(told)})" if told else ""
+    file = f": {active.waits_for}" if active.waits_for and state in MOVING else ""
+    return f" ({', '.join(told)}{file})" if told else ""
 
 
 def _since(at: float) -> str:
