@@ -183,6 +183,30 @@ def test_outputs_keep_the_secrets_of_urls(tmp_path: Path) -> None:
     assert b"Zq123" not in done.stderr
 
 
+FEED = """
+ccmodule = {"description": "Feeds", "inputs": {"src": ""}, "outputs": {}, "provides": [], "input_type": "singlerun"}
+
+
+def start(handler, args, stop_event):
+    handler.log.warning("logs %s", args["src"])
+    raise ValueError(f"raises {args['src']}")
+"""
+
+
+@pytest.mark.system
+def test_words_of_an_input_module_have_no_secret_of_a_url(tmp_path: Path) -> None:
+    """They are spoken in the head, and covered there."""
+    node = {"module": "feed", "name": "In", "downstreamOf": ["entry"], "args": {"src": f"{TALKS}3"}}
+    (tmp_path / "feed.py").write_text(FEED)
+    flow = {"name": "Flow", "description": "Feeds", "nodes": [node]}
+    (tmp_path / "flow.json").write_text(json.dumps({"workflow": flow}))
+    said = {command: typed(tmp_path, f"{command} --state-dir state") for command in ("run flow.json", "log")}
+    assert "Zq123" not in "".join(said.values())
+    for text in said.values():
+        assert "raises http://web/a?token=•••&id=3" in text
+    assert "logs http://web/a?token=•••&id=3" in said["log"]
+
+
 def test_a_list_of_settings_tells_no_secret_of_a_url(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

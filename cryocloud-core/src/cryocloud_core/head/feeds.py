@@ -25,6 +25,7 @@ from cryocloud_core.head.resume import Given
 from cryocloud_core.head.runs import Run
 from cryocloud_core.head.settings import IsOurs, LoadInput
 from cryocloud_core.head.telling import Telling
+from cryocloud_core.url_secrets import covered
 
 
 class Feeds:
@@ -119,7 +120,7 @@ class Feeds:
 
     def _raised(self, each: RunningInput, error: BaseException, at_start: bool) -> None:
         """`start` raised."""
-        what = str(error) or type(error).__name__
+        what = covered(str(error)) or type(error).__name__
         each.handler.log.error("the input failed: %s", what, exc_info=error)
         self._door.put(partial(self._fail, each, what, at_start))
 

@@ -18,6 +18,7 @@ from cryocloud_core.head.records import Records
 from cryocloud_core.head.settings import Listener, Told
 from cryocloud_core.head.veil import Veil
 from cryocloud_core.sdk.observed import LogRecord
+from cryocloud_core.url_secrets import covered
 
 #: lines the view remembers
 RING = 200
@@ -109,7 +110,7 @@ class _Handler(logging.Handler):
             LogRecord(
                 record.created,
                 record.levelname,
-                self.format(record),
+                covered(self.format(record)),
                 logger=record.name,
                 module=record.module,
                 function=record.funcName or "",
