@@ -234,8 +234,8 @@ def _destination(path: Path, url: str) -> str:
     """Return the URL of a file's new place: a directory, or a bucket alone, keeps the file's name."""
     if url.startswith("s3://"):
         server, _, key = url.removeprefix("s3://").partition("/")
-        if server and not key.strip("/"):
-            raise UsageError("names no bucket", subject=url, remedy=f"write s3://{server}/BUCKET/")
+        if not key.strip("/"):
+            raise UsageError("names no bucket", subject=url, remedy=f"write s3://{server or 'SERVER'}/BUCKET/")
         if "/" not in key.rstrip("/"):
             url = f"{url.rstrip('/')}/"
     return f"{url}{path.name}" if url.endswith("/") else url
