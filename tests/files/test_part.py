@@ -48,6 +48,22 @@ def test_the_next_process_goes_on_with_what_is_here(begun: Path) -> None:
     part.close()
 
 
+def test_what_was_written_behind_the_last_note_is_cut_off_where_no_size_is_known(tmp_path: Path) -> None:
+    """A process died with more than the file has: nothing would tell the next one that it ends there."""
+    remote = RemoteFile(URL, None, "v1")
+    part = opened(tmp_path)
+    part.begin(remote)
+    part.write(MIB, 0)
+    os.pwrite(part.descriptor, b"junk", len(MIB))
+    part.close()
+
+    part = opened(tmp_path)
+    part.begin(remote)
+    assert part.done.total == len(MIB)
+    assert part.path.stat().st_size == len(MIB)
+    part.close()
+
+
 @pytest.mark.parametrize(
     "other",
     [

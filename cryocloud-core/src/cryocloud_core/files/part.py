@@ -172,6 +172,9 @@ class Part:
         spans = Spans.read(data["done"] if data["boot"] == boot_id() != "" else data["flushed"])
         if data["inode"] != found.st_ino or spans is None or spans.end > found.st_size:
             return
+        if data["size"] is None and spans.end < found.st_size:
+            # Written after the note, by a process that died: the file may end before it, and nothing else cuts it off.
+            self.disk.truncate(self.descriptor, spans.end, self.path)
         self.remote = RemoteFile(data["url"], data["size"], data["validator"], data["checksum"])
         self.done, self._flushed = spans, Spans.read(data["flushed"]) or Spans()
 
