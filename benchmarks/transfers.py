@@ -172,7 +172,9 @@ def _ssh(
 def _http(
     stack: contextlib.ExitStack, folder: Path, data: Path, small: int, config: dict[str, dict[str, object]]
 ) -> Iterator[Work]:
-    del folder, config
+    del folder
+    # the same server by another name: one whose files are said to change, and one whose files are said not to
+    config["HTTP"] = {"localhost": {"immutable": True}}
     server = subprocess.Popen([sys.executable, str(_WEB), str(data)], stdout=subprocess.PIPE, text=True)
     stack.callback(server.wait)
     stack.callback(server.kill)
@@ -184,7 +186,10 @@ def _http(
     yield Work(f"{large // MIB} MB over http", "fetch", one, warm, list(http_rivals(one, ())), large)
     names = [f"{number:04d}.bin" for number in range(small)]
     rivals = list(http_rivals(f"{url}/small/", names))
-    yield Work(f"{small} x 64 KiB over http", "many", f"{url}/small/#{small}", warm, rivals, small * SMALL_BYTES)
+    moved = small * SMALL_BYTES
+    yield Work(f"{small} x 64 KiB over http", "many", f"{url}/small/#{small}", warm, rivals, moved)
+    url, warm = (each.replace("127.0.0.1", "localhost") for each in (url, warm))
+    yield Work(f"{small} x 64 KiB over http, immutable", "many", f"{url}/small/#{small}", warm, rivals, moved)
 
 
 def _measured(work: Work, folder: Path, rounds: int) -> Iterator[Figure]:
