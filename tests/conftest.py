@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pathlib
 import shutil
 import sys
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 # As on a user's machine: the variable also makes C's stdout unbuffered and so hides in what order output arrives.
 os.environ.pop("PYTHONUNBUFFERED", None)
+
+# What lasts longer than a temporary directory is not to be found by the next test run, nor by whoever runs the tests.
+_STATE = tempfile.TemporaryDirectory(prefix="state-")
+atexit.register(_STATE.cleanup)
+os.environ["XDG_STATE_HOME"] = _STATE.name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

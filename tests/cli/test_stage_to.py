@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -50,6 +51,27 @@ def test_what_is_there_and_current_is_not_fetched_again(
     here.unlink()
     assert cli.invoke(words) == 0
     assert (here.read_text(), gets(http_server, "again")) == ("other", 3)
+
+
+def test_what_was_brought_is_known_after_the_temporary_directory_was_emptied(
+    http_server: HttpServer, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a reboot; where the user has no place for what lasts, it is known as long as that directory is."""
+    origin, here = http_server.files / "lasting", folder / "out" / "lasting"
+    words = ["stage", "--to", "out", http_server.url("lasting")]
+    for content in ("first", "second one", "the third one"):
+        origin.write_text(content)
+        assert cli.invoke(words) == 0
+        assert here.read_text() == content
+        shutil.rmtree(folder / "tmp")
+
+    (folder / "no-folder").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "no-folder"))
+    here.unlink()
+    for content in ("4", "the fifth one"):
+        origin.write_text(content)
+        assert cli.invoke(words) == 0
+        assert here.read_text() == content
 
 
 def test_what_came_from_elsewhere_is_fetched(http_server: HttpServer, folder: Path) -> None:

@@ -55,8 +55,9 @@ def tidy(machine: Callable[..., FileService]) -> Callable[[float], None]:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Books:
+def books(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
     """Give the books of the machine."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     return Books(tmp_path / "tmp")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import stat
 from pathlib import Path
 
@@ -39,12 +40,12 @@ class Books:
 
     def folder(self, name: str) -> Path:
         """Return a directory of the books, made and made sure of. Raises StagingError."""
-        folder = self._known.get(name)
+        folder = self._known.get(name) or (_lasting() if name == "taken" else None)
         if folder is None or not os.path.isdir(folder):  # noqa: PTH112 - asked for every file of a long list
             folder = self._made_root() / name
             with told(folder):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._known[name] = folder
+        self._known[name] = folder
         return folder
 
     def meta(self, target: Path) -> Path:
@@ -89,6 +90,21 @@ class Books:
         if found.st_mode & 0o022:
             root.chmod(0o700)
         return root
+
+
+def _lasting() -> Path | None:
+    """Return the directory for what a reboot must not forget, made; None where the user has none.
+
+    A home directory may be shared by machines, whose paths are their own.
+    """
+    import platformdirs  # what only uses copies does not need it
+
+    folder = platformdirs.user_state_path("cryocloud", appauthor=False) / "brought" / platform.node()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
 def settled(target: Path) -> Path:
