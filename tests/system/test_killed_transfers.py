@@ -20,6 +20,7 @@ from tests.system.transferring import (
     freeze_when,
     is_half_here,
     is_half_there,
+    is_noted,
     kill,
     left_over,
     stored,
@@ -98,7 +99,7 @@ def test_a_kill_in_an_upload_leaves_one_whole_file(place: Any, ssh_mortal: SshSe
 
 
 def test_a_worker_killed_while_it_sends_an_object_leaves_one_whole_object(place: Any, s3_mortal: S3Server) -> None:
-    """The parts of the first try are taken away."""
+    """The parts of the first try are taken away: its name was noted as soon as the server had told it."""
     s3 = client(s3_mortal)
     s3.create_bucket(Bucket="out")
     content = os.urandom(1 << 20) * (SIZE >> 20)
@@ -114,8 +115,7 @@ def test_a_worker_killed_while_it_sends_an_object_leaves_one_whole_object(place:
         }
     )
     run = place.start(flow)
-    place.until(lambda: s3.list_multipart_uploads(Bucket="out").get("Uploads"), "no upload in parts was begun")
-    s3_mortal.freeze()
+    freeze_when(s3_mortal, lambda: is_noted(place.folder), "no upload in parts was begun")
     kill(run.pid, r"/copy$")
     s3_mortal.thaw()
 

@@ -107,6 +107,14 @@ def is_half_here(folder: Path, size: int) -> bool:
     return False
 
 
+def is_noted(folder: Path) -> bool:
+    """Tell whether an upload in parts was begun and noted, so that somebody can end it after a kill."""
+    for note in folder.rglob("*.upload"):
+        with contextlib.suppress(FileNotFoundError):
+            return note.stat().st_size > 0
+    return False
+
+
 def is_half_there(folder: Path, size: int) -> bool:
     """Tell whether a file has grown to some size, and not to all of it."""
     for path in folder.rglob("*"):
