@@ -54,3 +54,17 @@ def test_what_cannot_be_made_at_all_is_told(tmp_path: Path) -> None:
     for step in (Disk().open, Disk().make_folder):
         with pytest.raises(StagingError, match="cannot be written here"):
             step(tmp_path / "link" / "f")
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_cannot_be_replaced_keeps_its_name(tmp_path: Path, kind: str) -> None:
+    """The new one is gone meanwhile: the old one stands where it stood, and nothing beside it."""
+    target = tmp_path / "target"
+    target.mkdir() if kind == "folder" else target.write_text("old")
+    with pytest.raises(StagingError):
+        Disk().replace_tree(tmp_path / "gone", target)
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+    fresh = tmp_path / "fresh"
+    fresh.write_text("new")
+    Disk().replace_tree(fresh, target)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("target", "new")]

@@ -134,16 +134,20 @@ class Disk:
                 sync_file(target.parent)
 
     def replace_tree(self, source: Path, target: Path) -> None:
-        """Give a directory the name that something else has, which is removed."""
+        """Give a file or directory the name that something of another kind may have, which is removed."""
         aside = target.with_name(private_name())
         self.swap_tree(source, target, aside)
         self.remove(aside)
 
     def swap_tree(self, source: Path, target: Path, aside: Path) -> None:
-        """Give a directory the name that something else has, which is put aside."""
+        """Give something the name that something else has, which is put aside, and keeps the name when that fails."""
         with told(target):
             target.rename(aside)
-            source.rename(target)
+            try:
+                source.rename(target)
+            except BaseException:
+                aside.rename(target)
+                raise
             sync_file(target.parent)
 
     def settle(self, root: Path, files: list[Path]) -> None:

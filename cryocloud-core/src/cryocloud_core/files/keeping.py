@@ -18,7 +18,7 @@ from pathlib import Path
 from attrs import evolve, field, frozen
 
 from cryocloud_core.errors import ArchiveError, StagingError
-from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX, private_name
+from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX
 from cryocloud_core.files.bookkeeping import Books, key_of, settled
 from cryocloud_core.files.cache import Copy, read_copy
 from cryocloud_core.files.copying import copy_whole
@@ -126,22 +126,11 @@ class Keeping:
         old = read_copy(self._books.taken(settled_target)) if is_there else None
         self._note(copy if old is None else evolve(old, successor=copy.inode))
         if is_there and (copy.is_tree or target.is_dir()):
-            self._exchange(place, target)
+            self.disk.replace_tree(place, target)
         else:
             self.disk.rename(place, target)
         self._note(copy)
         self._books.swept(settled_target).unlink(missing_ok=True)
-
-    def _exchange(self, fresh: Path, target: Path) -> None:
-        """Give something the name of a directory, or the reverse, which no rename does by itself."""
-        before = target.with_name(private_name())
-        self.disk.rename(target, before, durable=False)
-        try:
-            self.disk.rename(fresh, target)
-        except BaseException:
-            self.disk.rename(before, target)
-            raise
-        self.disk.remove(before)
 
     def _refuse_strange(self, target: Path) -> None:
         """Raise OccupiedError when something stands there that is not ours to replace."""

@@ -21,8 +21,6 @@ from cryocloud_core.files.places import local_path
 from cryocloud_core.sdk.processor import Worker
 from cryocloud_core.task import TaskId
 
-#: the name under which the engine asks for the removal of a pebble's temporary directories
-CLEAN_UP_MODULE = "cryocloud:clean_up"
 DEFAULT_BASE = "/tmp"  # noqa: S108 - only names with a nonce are made in it, and their owner is checked
 #: bytes of a file name on the file systems in use
 _NAME_LIMIT = 255

@@ -27,10 +27,6 @@ class Transfers:
     _met: set[tuple[str, str]] = field(factory=set)
     _lock: threading.Lock = field(factory=threading.Lock)
 
-    def knows(self, scheme: str) -> bool:
-        """Return True when somebody serves the scheme."""
-        return scheme in self.routes.by_scheme
-
     def to(self, url: Url) -> Transfer:
         """Return who serves `url`.
 
