@@ -91,6 +91,8 @@ def test_a_pebble_given_up_while_it_is_asked_closes_at_once(why: str) -> None:
 
     assert isinstance(commands[-1], FinishPebble)
     assert not any(isinstance(command, CancelTask) for command in commands)
+    settled = {each.node: each.state for each in commands if isinstance(each, NodeSettled)}
+    assert settled["A"] == "cancelled"
     assert play.answer("1/A/1", "m1") == []
     play.replayed()
 
