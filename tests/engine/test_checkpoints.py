@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
-from cryocloud_core.engine.checkpoints import Checkpoint, walked
+from cryocloud_core.engine.checkpoints import Checkpoint, Numbers, walked
 from cryocloud_core.engine.commands import KeepCheckpoint
 from cryocloud_core.engine.events import Lent, Met, WorkflowReplaced
 from cryocloud_core.errors import CryoCloudError
@@ -285,3 +287,19 @@ def test_a_checkpoint_that_says_something_else_does_not_come_to_the_same_state(
     except (AssertionError, CryoCloudError):
         return
     assert taken != depict(walking)
+
+
+@given(st.sets(st.integers(0, 40), min_size=1), st.data())
+def test_what_is_not_walked_is_all_that_is_the_regions_own_but_two_events(own: set[int], data: st.DataObject) -> None:
+    """That which folded it, and that after which nothing of it was left, which may be the same one."""
+    folds_at = data.draw(st.sampled_from(sorted(own)))
+    closes_at = data.draw(st.sampled_from([number for number in sorted(own) if number >= folds_at]))
+    numbers = Numbers()
+    for number in sorted(own):
+        numbers.add(number)
+    checkpoint = Checkpoint(
+        "S", None, ("S",), 0, folds_at, closes_at, tuple(numbers.ranges), 1, False, "", "", "", "", {}, {}
+    )
+    spared = [number for start, stop in checkpoint.gaps() for number in range(start, stop)]
+    assert spared == sorted(own - {folds_at, closes_at})
+    assert checkpoint.spared == len(spared)
