@@ -157,6 +157,15 @@ class Layer:
         """Return everything below a directory or prefix, at any depth. Raises RemoteFileMissing, TransferError."""
         return listed(self._terms, self.transfers.to(url), url, self._slots(url))
 
+    def content(self, url: Url, at_most: int) -> bytes:
+        """Return the first bytes of a file, of which no copy is made. Raises RemoteFileMissing, TransferError."""
+
+        def read(transfer: Transfer) -> bytes:
+            with transfer.read(url, 0, at_most) as incoming:
+                return b"".join(incoming.chunks)
+
+        return self._ask(url, read)
+
     def remove(self, url: Url) -> None:
         """Remove what `url` names. Raises RemoteFileMissing, TransferError."""
         tries = 0

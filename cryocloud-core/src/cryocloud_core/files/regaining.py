@@ -14,10 +14,11 @@ from pathlib import Path
 
 from attrs import frozen
 
-from cryocloud_core.errors import StagingError
+from cryocloud_core.errors import RemoteFileMissing, StagingError
 from cryocloud_core.files.bookkeeping import Books
 from cryocloud_core.files.cache import Copy, pointed, read_copy
 from cryocloud_core.files.layer import Layer
+from cryocloud_core.files.swept_elsewhere import Elsewhere
 from cryocloud_core.sdk.url import Url
 
 logger = logging.getLogger(__name__)
@@ -69,14 +70,35 @@ class Regaining:
     def _bring(self, gone: Gone) -> None:
         copy, url = gone.copy, Url.parse(gone.copy.url)
         logger.info("%s was a copy and is no longer here; it is fetched again from %s", gone.place, url.endpoint)
-        fetch = self.layer.fetch_tree if copy.is_tree else self.layer.fetch
-        fetch(url, copy.path, sparing=True)
+        try:
+            self._fetch(url, copy)
+        except RemoteFileMissing as missing:
+            elsewhere = Elsewhere(self.layer, self.books.tempdir)
+            swept = elsewhere.find(url)
+            if swept is None or swept.is_unpacked or swept.below.parts:
+                missing.remedy = missing.remedy or elsewhere.remedy(url)
+                raise
+            self._fetch(swept.original, copy)
         if gone.place != copy.path:
             self.unpack(copy.path)
-        now = read_copy(self.books.meta(copy.path))
-        if now is None or not now.is_version_of(copy):
-            told = "%s may be another version than before: nothing shows that its original is still the same"
-            logger.warning(told, gone.place)
+        warn_unless_same(gone.place, read_copy(self.books.meta(copy.path)), copy)
+
+    def _fetch(self, url: Url, copy: Copy) -> None:
+        fetch = self.layer.fetch_tree if copy.is_tree else self.layer.fetch
+        fetch(url, copy.path, sparing=True)
+
+
+def warn_unless_same(place: Path, now: Copy | None, before: Copy) -> None:
+    """Log that what lies at a place now may be another version of its original than was there before."""
+    if now is None or not now.is_version_of(before):
+        told = "%s may be another version than before: nothing shows that its original is still the same"
+        logger.warning(told, place)
+
+
+def copy_at(path: Path, books: Books) -> Copy | None:
+    """Return the copy that a settled path is, lies in or was made of, here or swept; None for what is none."""
+    found = (_noted(place, books) for place in (path, *path.parents))
+    return next((copy for copy in found if copy is not None), None)
 
 
 def _noted(place: Path, books: Books) -> Copy | None:

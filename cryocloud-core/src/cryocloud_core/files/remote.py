@@ -67,6 +67,10 @@ class Remote:
                 self._layer = Layer(self.transfers, self.settings, self.how.check, self.told)
             return self._layer
 
+    def brought(self, url: Url, *, unzip: bool = False) -> list[str]:
+        """Return the local copy of a URL in a list, or with `unzip` what its archive holds. Raises TaskError."""
+        return self.unpacked(url) if unzip else [str(self.fetch(url))]
+
     def fetch(self, url: Url) -> Path:
         """Return the local copy of a file or directory, current, and in use until `release`. Raises TaskError."""
         from cryocloud_core.files.replacing import OccupiedError

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from attrs import Factory, define, field
 
-from cryocloud_core.errors import ConfigError, StagingError, TaskError
+from cryocloud_core.errors import ConfigError, RemoteFileMissing, StagingError, TaskError
 from cryocloud_core.files.archives import limits_from, unpack_into
 from cryocloud_core.files.copying import copy_whole
 from cryocloud_core.files.layer_settings import LayerSettings
@@ -94,11 +94,12 @@ class FileService:
     def brought(self, urls: Sequence[Url], way: Preparation) -> list[list[str]]:
         """Return the local paths of each URL's copy, or of what its archive holds. Raises TaskError."""
         if way.unzip:
-            return self.together.each(self.remote.unpacked, urls)
-        copies = self.remote.fetch_small(dict.fromkeys(urls)) if len(urls) > 1 else {}
-        missing = [url for url in dict.fromkeys(urls) if url not in copies]
-        copies |= zip(missing, self.together.each(self.remote.fetch, missing), strict=True)
-        return [[str(copies[url])] for url in urls]
+            return self.together.each(lambda url: self._brought(url, way), urls)
+        small = self.remote.fetch_small(dict.fromkeys(urls)) if len(urls) > 1 else {}
+        found = {url: [str(path)] for url, path in small.items()}
+        missing = [url for url in dict.fromkeys(urls) if url not in found]
+        found |= zip(missing, self.together.each(lambda url: self._brought(url, way), missing), strict=True)
+        return [found[url] for url in urls]
 
     def unpack(self, archive: str, target: str) -> list[str]:
         """Unpack into an existing directory, all or nothing; return its entries, sorted. Raises ArchiveError."""
@@ -147,6 +148,14 @@ class FileService:
         """Return the directory this archive was unpacked into by us, None when there is none."""
         place = copy_of(local_path(archive), self.how.tempdir)
         return None if place is None else str(place)
+
+    def _brought(self, url: Url, way: Preparation) -> list[str]:
+        try:
+            return self.remote.brought(url, unzip=way.unzip)
+        except RemoteFileMissing as missing:
+            from cryocloud_core.files.substitutes import Substitutes  # few files are missing
+
+            return Substitutes(self.remote, self.local).instead(missing, url, way)
 
     def _unpacked(self, path: Path, *, keep: bool) -> list[str]:
         if path.is_dir():
