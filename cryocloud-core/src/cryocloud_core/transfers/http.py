@@ -6,38 +6,31 @@ that a server without ranges is answered from the start; nothing is put, listed 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterator, Sequence
-from concurrent.futures import CancelledError
-from typing import Any, ClassVar, TypeVar
-
-import aiohttp
-from attrs import evolve
+import importlib.util
+import logging
+from collections.abc import Coroutine, Generator, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from cryocloud_core.errors import CryoCloudError, RemoteFileChanged, TransferError
-from cryocloud_core.sdk.transfer import (
-    SMALL_BYTES,
-    Abilities,
-    Incoming,
-    Outgoing,
-    RemoteFile,
-    SmallFile,
-    Transfer,
-    TransferConfig,
-)
+from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFile, SmallFile, Transfer, TransferConfig
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers import http_answers as answers
-from cryocloud_core.transfers.http_asking import Answer, Asking, explained
+from cryocloud_core.transfers.http_asking import Answer
+from cryocloud_core.transfers.http_files import odd, pieces, remote_of, small, stat
+from cryocloud_core.transfers.http_session import RAISED, SessionAsking, explained
 from cryocloud_core.transfers.http_settings import SETTINGS
-from cryocloud_core.transfers.http_url import name_of
 from cryocloud_core.transfers.loop import BackgroundLoop, Stream
 from cryocloud_core.transfers.side_by_side import side_by_side
 
+if TYPE_CHECKING:
+    from cryocloud_core.transfers.http_curl import CurlLines
+
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
-RAISED = (aiohttp.ClientError, OSError, CancelledError)
 #: bytes that may wait for a slow reader
 AHEAD_BYTES = 4 << 20
-#: what servers say to HEAD that they do not want to answer
-NO_HEAD = (400, 403, 405, 501)
 
 
 class HttpTransfer(Transfer):
@@ -49,11 +42,13 @@ class HttpTransfer(Transfer):
     def __init__(self, config: TransferConfig) -> None:
         super().__init__(config)
         self._loop = BackgroundLoop("http")
-        self._asking = Asking(config)
+        self._asking = SessionAsking(config)
+        #: those of curl that nobody uses right now
+        self._lines: list[CurlLines] = []
 
     def stat(self, url: Url) -> RemoteFile:
         """Return what the server tells of a file; a server that does not answer HEAD is asked for the first byte."""
-        return self._run(url, self._stat(url))
+        return self._run(url, stat(self._asking, url))
 
     def read(self, url: Url, start: int = 0, stop: int | None = None, validator: str | None = None) -> Incoming:
         """Open the bytes from `start` up to `stop`, or from 0 where the server has no ranges or another version.
@@ -68,7 +63,13 @@ class HttpTransfer(Transfer):
 
     def read_small(self, urls: Sequence[Url], streams: int) -> Generator[SmallFile | None]:
         """Yield small files whole; a server that offers no checksum is asked again after the last byte of each."""
-        return side_by_side(self._loop, urls, streams, self._small, (CryoCloudError, *RAISED))
+        try:
+            if self._asking.settings_of(urls[0]).fast and importlib.util.find_spec("pycurl") is not None:
+                yield from self._with_curl(urls, streams)
+            else:
+                yield from side_by_side(self._loop, urls, streams, partial(small, self._asking), RAISED)
+        except CryoCloudError as error:
+            logger.debug("the rest of %d small files is asked for one by one: %s", len(urls), error)
 
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Refuse: there is no one way to put a file on a web server."""
@@ -84,10 +85,21 @@ class HttpTransfer(Transfer):
 
     def close(self) -> None:
         """Close all connections; they are made anew when the transfer is used again."""
-        asking, self._asking = self._asking, Asking(self.config)
+        asking, self._asking = self._asking, SessionAsking(self.config)
         if self._loop.is_running:
             self._loop.run(asking.close())
         self._loop.close()
+        while self._lines:
+            self._lines.pop().close()
+
+    def _with_curl(self, urls: Sequence[Url], streams: int) -> Iterator[SmallFile | None]:
+        from cryocloud_core.transfers.http_curl import CurlAsking, CurlLines
+
+        lines = self._lines.pop() if self._lines else CurlLines()
+        try:
+            yield from lines.read(urls, streams, partial(small, CurlAsking(self.config)))
+        finally:
+            self._lines.append(lines)
 
     def _cannot(self, verb: str, url: Url, remedy: str) -> TransferError:
         return TransferError(f"{url.scheme}:// cannot {verb}", subject=str(url), remedy=remedy)
@@ -104,39 +116,11 @@ class HttpTransfer(Transfer):
         except RAISED as error:
             raise explained(error, url) from error
 
-    async def _stat(self, url: Url) -> RemoteFile:
-        answer = await self._asking.ask("HEAD", url, {}, (200, *NO_HEAD))
-        answer.close()
-        told = _remote(answer, url) if answer.status == 200 else None
-        if told is not None and told.size_bytes:
-            return told
-        # Some servers tell a HEAD the length of its own empty body.
-        answer = await self._asking.ask("GET", url, {"Range": "bytes=0-0"}, (200, 206, 416))
-        answer.close()
-        found = _remote(answer, url)
-        return told if told is not None and told.size_bytes == found.size_bytes else found
-
-    async def _small(self, url: Url) -> SmallFile | None:
-        answer = await self._asking.ask("GET", url, {}, (200,))
-        try:
-            remote = _remote(answer, url)
-            if remote.size_bytes is None or remote.size_bytes > SMALL_BYTES:
-                return None
-            content = b"".join([piece async for piece in _pieces(answer, url, remote.size_bytes)])
-        finally:
-            answer.close()
-        is_sure = not content or remote.validator is None or remote.checksum is not None or remote.immutable
-        if not is_sure:
-            now = await self._stat(url)
-            if (now.validator, now.size_bytes) != (remote.validator, remote.size_bytes):
-                return None
-        return SmallFile(remote, content)
-
     async def _read(self, url: Url, start: int, stop: int | None, validator: str | None) -> Incoming:
         headers = _range_headers(start, stop, validator)
         answer = await self._asking.ask("GET", url, headers, (200, 206, 416) if headers else (200,))
         try:
-            remote = _remote(answer, url)
+            remote = remote_of(answer, url)
             begin, end = _span(answer, remote, start, stop)
             if answer.status != 200:
                 _same(remote, validator)
@@ -144,7 +128,7 @@ class HttpTransfer(Transfer):
             answer.close()
             raise
         length = None if end is None else end - begin
-        stream = Stream(self._loop, _pieces(answer, url, length), b"", AHEAD_BYTES, answer.close)
+        stream = Stream(self._loop, pieces(answer, url, length), b"", AHEAD_BYTES, answer.close)
         return Incoming(remote, stream, begin, stream.close)
 
 
@@ -156,22 +140,6 @@ def _range_headers(start: int, stop: int | None, validator: str | None) -> dict[
     return headers | ({"If-Range": condition} if condition else {})
 
 
-def _remote(answer: Answer, url: Url) -> RemoteFile:
-    """Return what an answer tells of the whole file. Raises TransferError for one that is not to be understood."""
-    _check_encoding(answer, url)
-    if answer.status == 200:
-        size = answers.length_of(answer.headers)
-    elif answer.status == 416:
-        size = answers.size_out_of_range(answer.headers)
-    else:
-        span = answers.span_of(answer.headers)
-        if span is None:
-            raise _odd(answer, url, "a part")
-        size = span.size
-    remote = answers.remote_of(str(url), answer.headers, size, is_whole=answer.status == 200)
-    return evolve(remote, immutable=True) if answer.settings.immutable else remote
-
-
 def _span(answer: Answer, remote: RemoteFile, start: int, stop: int | None) -> tuple[int, int | None]:
     """Return where an answer's bytes begin and end. Raises TransferError when that is not what was asked for."""
     if answer.status == 200:
@@ -179,13 +147,13 @@ def _span(answer: Answer, remote: RemoteFile, start: int, stop: int | None) -> t
     url = Url.parse(remote.url)
     if answer.status == 416:
         if remote.size_bytes is None or start < remote.size_bytes:
-            raise _odd(answer, url, f"nothing from byte {start}")
+            raise odd(answer, url, f"nothing from byte {start}")
         if start > remote.size_bytes:
             raise RemoteFileChanged(f"has {remote.size_bytes} bytes only", subject=remote.url)
         return start, start
     span = answers.span_of(answer.headers)
     if span is None or span.start != start or not _ends_well(span, stop):
-        raise _odd(answer, url, f"another part than bytes {start} to {'the end' if stop is None else stop - 1}")
+        raise odd(answer, url, f"another part than bytes {start} to {'the end' if stop is None else stop - 1}")
     return span.start, span.stop
 
 
@@ -195,34 +163,7 @@ def _ends_well(span: answers.Span, stop: int | None) -> bool:
     return span.stop == (span.size if stop is None else min(stop, span.size))
 
 
-def _odd(answer: Answer, url: Url, what: str) -> TransferError:
-    told = f"{answer.url.server} answers {answer.status} with {what}: Content-Range"
-    return TransferError(f"{told} {answer.headers.get('Content-Range')!r}", subject=str(url), repeat=True)
-
-
 def _same(remote: RemoteFile, validator: str | None) -> RemoteFile:
     if validator is not None and remote.validator not in (None, validator):
         raise RemoteFileChanged("is no longer the file that was begun with", subject=remote.url)
     return remote
-
-
-def _check_encoding(answer: Answer, url: Url) -> None:
-    coding = answers.foreign_encoding(answer.headers, name_of(url))
-    if coding is not None:
-        raise TransferError(
-            f"{answer.url.server} sends it in the coding {coding!r}, though asked for none",
-            subject=str(url),
-            remedy="have the server send files of that kind as they are",
-        )
-
-
-async def _pieces(answer: Answer, url: Url, length: int | None) -> AsyncGenerator[bytes, None]:
-    """Yield the bytes of an answer. Raises TransferError when there are not as many as there should be."""
-    count = 0
-    if length != 0:
-        async for piece in answer.response.content.iter_any():
-            count += len(piece)
-            yield piece
-    if length is not None and count != length:
-        told = f"{answer.url.server} sent {count} bytes of {length}"
-        raise TransferError(told, subject=str(url), repeat=True)

@@ -89,8 +89,8 @@ def checksum_of(headers: Headers, *, is_whole: bool) -> str | None:
     if is_whole and "Content-MD5" in headers:
         found.setdefault("md5", _hex(headers["Content-MD5"]) or "")
     for name in _ALGORITHMS.values():
-        digest = found.get(name, "")
-        if re.fullmatch(f"[0-9a-f]{{{hashlib.new(name, usedforsecurity=False).digest_size * 2}}}", digest):
+        digest = found.get(name)
+        if digest and re.fullmatch(f"[0-9a-f]{{{hashlib.new(name, usedforsecurity=False).digest_size * 2}}}", digest):
             return f"{name}:{digest}"
     return None
 

@@ -25,6 +25,7 @@ SETTINGS: Final = frozenset(
         "allow_downgrade",
         "ca",
         "connect_timeout",
+        "fast",
         "headers",
         "immutable",
         "password",
@@ -50,6 +51,8 @@ class HttpSettings:
     allows_downgrade: bool = False
     #: whether no file of this server ever changes under its name
     immutable: bool = False
+    #: whether small files may be asked for with libcurl where it is installed
+    fast: bool = True
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     timeout_s: float = TIMEOUT_S
 
@@ -68,6 +71,7 @@ class HttpSettings:
             _with_scheme(found.text("proxy", _proxy_of(url))),
             found.truth("allow_downgrade", usual=False),
             found.truth("immutable", usual=False),
+            found.truth("fast", usual=True),
             found.seconds("connect_timeout", CONNECT_TIMEOUT_S),
             found.seconds("timeout", TIMEOUT_S),
         )

@@ -16,6 +16,8 @@ DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 #: RFC 3986: unreserved, reserved but `#`; everything else is not to be found in a URL
 _ALLOWED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:/?[]@!$&'()*+,;=")
 _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
+#: what is sent as it is
+_PLAIN = re.compile(r"[A-Za-z0-9\-._~:/?\[\]@!$&'()*+,;=]+")
 
 
 def request_url(url: Url) -> str:
@@ -26,6 +28,8 @@ def request_url(url: Url) -> str:
 
 def request_target(path: str) -> str:
     """Return a path with its query as it stands in a request: never empty, ASCII, without spaces."""
+    if _PLAIN.fullmatch(path):
+        return path
     data = os.fsencode(path)
     sent = bytearray()
     for at, byte in enumerate(data):

@@ -51,14 +51,14 @@ async def _as_they_come(
     urls: Sequence[Url], streams: int, read: Reading
 ) -> AsyncGenerator[tuple[SmallFile, ...], None]:
     waiting, misses = iter(urls), 0
-    under_way = {asyncio.create_task(_one(url, read)) for url in islice(waiting, streams)}
+    under_way = {asyncio.create_task(one(url, read)) for url in islice(waiting, streams)}
     try:
         while under_way:
             done, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
             errors = [error for task in done if (error := task.exception()) is not None]
             misses = 0 if any(task.exception() is None and task.result() for task in done) else misses + len(done)
             if not errors and misses < MISSES:
-                under_way |= {asyncio.create_task(_one(url, read)) for url in islice(waiting, len(done))}
+                under_way |= {asyncio.create_task(one(url, read)) for url in islice(waiting, len(done))}
             files = [task.result() for task in done if task.exception() is None]
             found = tuple(file for file in files if file is not None)
             if found:
@@ -71,7 +71,8 @@ async def _as_they_come(
         await asyncio.gather(*under_way, return_exceptions=True)
 
 
-async def _one(url: Url, read: Reading) -> SmallFile | None:
+async def one(url: Url, read: Reading) -> SmallFile | None:
+    """Return what `read` returns, None too where its error is about this file alone."""
     try:
         return await read(url)
     except TransferError as error:
