@@ -56,6 +56,27 @@ CASES = (
         exists={"$HERE/out/r.nc": True, "$HERE/made/r.nc": False},
     ),
     _post(
+        "to two places, of which the nodes below are given the last",
+        """[{"output": "dst", "target": "$HERE/first/", "basename": true, "remove": true},
+            {"output": "dst", "target": "$HERE/last/", "basename": true}]""",
+        args={"B": {"x": "$HERE/last/r.nc"}},
+        exists={"$HERE/first/r.nc": True, "$HERE/last/r.nc": True, "$HERE/made/r.nc": False},
+    ),
+    Case(
+        "to two places, each the value of an output that names the same file",
+        """
+        {"module": "write", "name": "A", "downstreamOf": ["In"], "post": [
+            {"output": "dst", "target": "$HERE/first/", "basename": true, "remove": true},
+            {"output": "log", "target": "$HERE/last/", "basename": true, "remove": true}]},
+        {"module": "work", "name": "B", "downstreamOf": ["A"],
+         "args": {"x": {"output": "A.dst"}, "y": {"output": "A.log"}}}
+        """,
+        modules=_MODULES,
+        code={"write": _WRITES.replace('"dst": path', '"dst": path, "log": path')},
+        args={"B": {"x": "$HERE/first/r.nc", "y": "$HERE/last/r.nc"}},
+        exists={"$HERE/first/r.nc": True, "$HERE/last/r.nc": True, "$HERE/made/r.nc": False},
+    ),
+    _post(
         "what was not returned is skipped",
         '[{"output": "log", "target": "$HERE/out/"}]',
         args={"B": {"x": "$HERE/made/r.nc"}},
