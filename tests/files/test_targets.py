@@ -13,6 +13,7 @@ from cryocloud_core.files.targets import copy_place, datadir_place, place_apart
 from cryocloud_core.sdk.url import Url
 
 TMP = Path("/tmp/w")
+ROOT = TMP / "cc"
 PARTS = st.lists(
     st.one_of(
         st.sampled_from(["", ".", "..", "a", "%2E", "%2E%2E", "%2F", ".cc-x", "cc-x", "x" * 300, "é" * 200, "b.nc"]),
@@ -26,7 +27,7 @@ PARTS = st.lists(
 
 def place(text: str) -> str:
     """Return the place of a URL's copy below the temporary directory."""
-    return str(copy_place(Url.parse(text), TMP).relative_to(TMP))
+    return str(copy_place(Url.parse(text), ROOT).relative_to(TMP))
 
 
 @pytest.mark.parametrize(
@@ -57,19 +58,19 @@ def test_an_object_lies_under_server_bucket_and_key(url: str, expected: str) -> 
 )
 def test_everything_else_lies_in_a_folder_of_its_own_under_its_name(url: str, folder: str, name: str) -> None:
     """The folder's name follows from the whole URL."""
-    found = copy_place(Url.parse(url), TMP).relative_to(TMP)
+    found = copy_place(Url.parse(url), ROOT).relative_to(TMP)
 
     assert (str(found.parent.parent), found.name) == (folder, name)
-    assert copy_place(Url.parse(f"{url}z"), TMP).parent != copy_place(Url.parse(url), TMP).parent
+    assert copy_place(Url.parse(f"{url}z"), ROOT).parent != copy_place(Url.parse(url), ROOT).parent
 
 
 @given(PARTS, PARTS)
 def test_no_two_keys_share_a_place_and_none_leaves_it(one: list[str], other: list[str]) -> None:
     """Whatever the keys are; each name is one that a disk can hold and that no sweep takes for ours."""
     first, second = (Url.parse(f"s3://store/{'/'.join(parts)}") for parts in (one, other))
-    place = copy_place(first, TMP)
+    place = copy_place(first, ROOT)
 
-    assert (place == copy_place(second, TMP)) == (first == second)
+    assert (place == copy_place(second, ROOT)) == (first == second)
     inside = place.relative_to(TMP / "cc" / "s3" / "store")
     assert ".." not in inside.parts
     assert all(len(os.fsencode(part)) <= 255 and not part.startswith(".cc-") for part in inside.parts)
@@ -79,16 +80,16 @@ def test_no_two_keys_share_a_place_and_none_leaves_it(one: list[str], other: lis
 def test_a_place_apart_is_nobody_elses(parts: list[str], scheme: str) -> None:
     """Not that of an object, not that of what lies below it."""
     url = Url.parse(f"{scheme}://store/{'/'.join(parts)}")
-    apart = place_apart(url, TMP)
+    apart = place_apart(url, ROOT)
 
-    plain = copy_place(url, TMP)
+    plain = copy_place(url, ROOT)
     assert apart == plain or (apart not in plain.parents and plain not in apart.parents)
     assert len(apart.relative_to(TMP).parts) == 5
 
 
 def test_a_long_name_keeps_its_extension() -> None:
     """Programs look at it."""
-    found = copy_place(Url.parse(f"s3://store/in/{'x' * 400}.tar.gz"), TMP).name
+    found = copy_place(Url.parse(f"s3://store/in/{'x' * 400}.tar.gz"), ROOT).name
 
     assert found.endswith(".gz")
     assert found.startswith("xxxx")
@@ -97,7 +98,7 @@ def test_a_long_name_keeps_its_extension() -> None:
 
 def test_a_key_that_no_path_can_hold_lies_apart() -> None:
     """Thousands of components are still one short path."""
-    found = copy_place(Url.parse(f"s3://store/in/{'a/' * 2000}b"), TMP)
+    found = copy_place(Url.parse(f"s3://store/in/{'a/' * 2000}b"), ROOT)
 
     assert found.name == "b"
     assert len(str(found)) < 200

@@ -30,8 +30,8 @@ class Books:
 
     @property
     def root(self) -> Path:
-        """The directory of everything the layer keeps."""
-        return own_folder(self.tempdir)
+        """The directory of everything the layer keeps; the same for good once it is made."""
+        return self._known.get("") or own_folder(self.tempdir)
 
     @property
     def uploads(self) -> Path:
@@ -49,8 +49,13 @@ class Books:
         return folder
 
     def meta(self, target: Path) -> Path:
-        """Return where it stands what the copy at `target` is."""
-        return self.folder("meta") / f"{key_of(target)}.json"
+        """Return where it stands what the copy at `target` is; its directory was there once, `folder` makes sure."""
+        return (self._known.get("meta") or self.folder("meta")) / f"{key_of(target)}.json"
+
+    def is_noted(self, place: str) -> bool:
+        """Return True when something stands in the books under that very path."""
+        folder = self._known.get("meta") or self.folder("meta")
+        return os.path.exists(f"{folder}/{_hash(place)}.json")  # noqa: PTH110 - asked for every file of a long list
 
     def swept(self, target: Path) -> Path:
         """Return where it stands what the copy that was swept from `target` had been."""
@@ -89,6 +94,7 @@ class Books:
             )
         if found.st_mode & 0o022:
             root.chmod(0o700)
+        self._known[""] = root
         return root
 
 

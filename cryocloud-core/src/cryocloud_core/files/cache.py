@@ -161,6 +161,7 @@ class Cache:
     def keep(self, copy: Copy, *, is_first: bool = False) -> None:
         """Write the book of a copy; `is_first`: before it, where none is, has its name. Raises StagingError."""
         note = self.terms.disk.note_first if is_first else self.terms.disk.note
+        self.books.folder("meta")
         note(self.books.meta(copy.path), to_data(copy))
 
     def announce(self, copy: Copy) -> None:
@@ -196,11 +197,13 @@ class Cache:
 
     def owner_of(self, path: Path) -> Copy | None:
         """Return the copy that a settled path is, lies in, or was made of; None for what is not ours."""
-        for place in (path, *path.parents):
-            copy = self._made_at(place)
-            if copy is not None:
-                return copy
-        return None
+        place, root = str(path), str(self.books.root)
+        while not self.books.is_noted(place) or (copy := self._made_at(Path(place))) is None:
+            above = os.path.dirname(place)  # noqa: PTH120 - asked for every file of a long list
+            if above in (place, root):
+                return None
+            place = above
+        return copy
 
     def forget(self, copy: Copy, *, is_swept: bool) -> None:
         """Take a copy, and what was made of it, out of the books; of one that `is_swept` it stays noted what it was."""
@@ -232,8 +235,6 @@ class Cache:
 
     def _made_at(self, place: Path) -> Copy | None:
         pointer = self.books.meta(place)
-        if not pointer.exists():
-            return None
         copy = read_copy(pointer)
         if copy is None:
             copy = read_copy(self.books.meta(pointed(pointer)))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from attrs import frozen
+from attrs import Factory, field, frozen
 
 from cryocloud_core.files.archives import private_name
 from cryocloud_core.files.bookkeeping import Books, key_of, settled
@@ -37,15 +37,17 @@ class Landing:
     datadir: Path
     source_of: Callable[[Path], Url | None]
     check: Callable[[], None]
+    _books: Books = field(init=False, default=Factory(lambda self: Books(self.tempdir), takes_self=True))
+    _root: Path = field(init=False, default=Factory(lambda self: self._books.root, takes_self=True))
 
     def place(self, url: Url) -> Path:
         """Return where the copy of `url` goes: the first choice, or a place apart when something else lies there."""
-        first = datadir_place(url, self.datadir) if url.scheme == "ssh" else copy_place(url, self.tempdir)
+        first = datadir_place(url, self.datadir) if url.scheme == "ssh" else copy_place(url, self._root)
         if first is None or not self._is_free(first, url):
-            return place_apart(url, self.tempdir)
+            return place_apart(url, self._root)
         if url.scheme == "ssh":
             if not self._claim(first, url):
-                return place_apart(url, self.tempdir)
+                return place_apart(url, self._root)
             self._make_folders(first.parent)
         return first
 
@@ -73,18 +75,16 @@ class Landing:
         lock = self._books.folder("locks") / f"{key_of(Path(what.text))}.unpacking"
         return FileLock(lock).held(self._pause)
 
-    @property
-    def _books(self) -> Books:
-        return Books(self.tempdir)
-
     def _pause(self, seconds: float) -> None:
         self.check()
         time.sleep(seconds)
 
     def _is_free(self, place: Path, url: Url) -> bool:
         """Return True when the copy of `url` may lie there: nothing does, or an earlier copy of the same."""
-        above = next(folder for folder in place.parents if os.path.lexists(folder))
-        if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        above = os.path.dirname(place)  # noqa: PTH120 - here and below: looked at for every file of a long list
+        while not os.path.lexists(above):
+            above = os.path.dirname(above)  # noqa: PTH120
+        if not os.path.isdir(above) or not os.access(above, os.W_OK | os.X_OK):  # noqa: PTH112
             return False
         source = self.source_of(place)
         return source == url or (source is None and not os.path.lexists(place))

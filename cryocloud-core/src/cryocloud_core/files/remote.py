@@ -213,9 +213,10 @@ class Remote:
         from cryocloud_core.files.replacing import OccupiedError
         from cryocloud_core.files.targets import place_apart
 
+        root = own_folder(self.how.tempdir)
         for number in _numbers():
             with contextlib.suppress(OccupiedError):
-                return self.layer.fetch_any(url, place_apart(url, self.how.tempdir, number), sparing=True)
+                return self.layer.fetch_any(url, place_apart(url, root, number), sparing=True)
         raise AssertionError("a place of a new name is free")
 
     def _unpacked(self, copy: Path) -> list[str]:

@@ -13,7 +13,6 @@ import re
 from pathlib import Path
 
 from cryocloud_core.files.archives import PRIVATE_PREFIX
-from cryocloud_core.files.own_folder import own_folder
 from cryocloud_core.sdk.url import Url
 
 #: bytes of one name on the file systems in use, and of a whole path below our folder
@@ -25,20 +24,20 @@ _CHANGED = re.compile(r"%2F|%2E|%2E%2E|.*%[0-9a-f]{32}(\.[^.%]*)?", re.DOTALL)
 _SUFFIX = re.compile(r"\.[^.%/\0]{1,20}\Z", re.DOTALL)
 
 
-def copy_place(url: Url, tempdir: Path) -> Path:
-    """Return where the copy of a remote file lies: readable, and below `<tempdir>/cc/<scheme>`.
+def copy_place(url: Url, root: Path) -> Path:
+    """Return where the copy of a remote file lies: readable, and below `<root>/<scheme>`; `root` is our own folder.
 
     S3: `<server>/<bucket>/<key>`; http: `<host>/<digest>/<name>`; ssh and what plugins serve as http.
     """
     if url.scheme != "s3" or url.path.endswith("/"):
-        return place_apart(url, tempdir)
+        return place_apart(url, root)
     parts = url.path[1:].split("/")
     if sum(len(os.fsencode(part)) + 1 for part in parts) > _PATH_LIMIT:
-        return place_apart(url, tempdir)
-    return own_folder(tempdir).joinpath(url.scheme, _name(url.server), *map(_name, parts))
+        return place_apart(url, root)
+    return root.joinpath(url.scheme, _name(url.server), *map(_name, parts))
 
 
-def place_apart(url: Url, tempdir: Path, number: int = 0) -> Path:
+def place_apart(url: Url, root: Path, number: int = 0) -> Path:
     """Return a place that lies in no other copy's way: a folder of its own, named by a digest of the URL.
 
     Each `number` gives another one.
@@ -49,7 +48,7 @@ def place_apart(url: Url, tempdir: Path, number: int = 0) -> Path:
     # No bucket's folder begins so.
     folder = f"%{digest}" if scheme == "s3" else digest
     server = url.server if url.user is None else f"{url.user}@{url.server}"
-    return own_folder(tempdir) / scheme / _name(server) / folder / name_of(url)
+    return Path(f"{root}/{scheme}/{_name(server)}/{folder}/{name_of(url)}")
 
 
 def name_of(url: Url) -> str:
