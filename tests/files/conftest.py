@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.service import FileService
 from cryocloud_core.files.transfers import Transfers
 from tests.files.folder_transfer import forget, routes_to
@@ -33,3 +36,24 @@ def machine(servers: Path, tmp_path: Path) -> Callable[..., FileService]:
         return FileService.of(given, "near", Transfers(routes), check)
 
     return make
+
+
+@pytest.fixture
+def closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a directory of archives that our user may only read; root may write anywhere, so access is told here."""
+    made, real = tmp_path / "closed", os.access
+    made.mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != made and real(path, mode))
+    return made
+
+
+@pytest.fixture
+def sweep_later(machine: Callable[..., FileService]) -> Callable[..., None]:
+    """Give what another task does at its end, on a disk that is too full, long after the last use of every copy."""
+
+    def run(ahead_s: float = 0, **config: Any) -> None:
+        given = {"cache_max_bytes": 1, "cache_sweep_every": 0, "cache_keep": 0, **config}
+        layer = machine(**given).remote.layer
+        Layer(layer.transfers, layer.settings, clock=type(layer.clock)(wall=lambda: time.time() + ahead_s)).sweep()
+
+    return run

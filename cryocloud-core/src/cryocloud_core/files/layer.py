@@ -198,6 +198,14 @@ class Layer:
             return copy.is_of_all(self._tree(url, copy.path).listing())
         return copy.is_of(self.stat(url))
 
+    def begin_making(self, copy: Copy) -> None:
+        """Note what is about to be made of an original that is not brought here, and is in use until `release_all`."""
+        self._cache.uses.add([copy.path])
+        self._books.visit(copy.path.parent)
+        self._cache.keep(copy)
+        for path in copy.belongs:
+            self.disk.note(self._books.meta(Path(path)), {"of": copy.target})
+
     def belongs(self, path: Path, target: Path) -> None:
         """Note that `path` was made of the copy at `target`: it is used, current and swept together with it."""
         self._cache.add_belonging(settled(path), settled(target))

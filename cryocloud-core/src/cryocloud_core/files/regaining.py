@@ -1,7 +1,8 @@
 """Copies of ours that are gone, brought again for whoever was handed their paths: a node that comes long after another.
 
 Laws: a copy comes from where it came from to where it was; when the original changed meanwhile that is told in the log,
-and the new version is what there is; whoever finds it here again uses it as it is.
+and the new version is what there is; but what was unpacked of an archive of this machine, which surely tells its
+versions apart, is made again of the same one only; whoever finds it here again uses it as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cryocloud_core.errors import RemoteFileMissing, StagingError
 from cryocloud_core.files.bookkeeping import Books
 from cryocloud_core.files.cache import Copy, pointed, read_copy
 from cryocloud_core.files.layer import Layer
+from cryocloud_core.files.local_archives import archive_of
 from cryocloud_core.files.swept_elsewhere import Elsewhere
 from cryocloud_core.sdk.url import Url
 
@@ -45,12 +47,16 @@ class Gone:
 
 @frozen
 class Regaining:
-    """Brings copies again. `alone` makes us the only one that brings those of a URL, `unpack` unpacks an archive."""
+    """Brings copies again. `alone` makes us the only one that brings those of a URL, `unpack` unpacks an archive.
+
+    `again` makes one again whose original is an archive of this machine. Raises StagingError where that is another.
+    """
 
     books: Books
     layer: Layer
     alone: Callable[[Url], AbstractContextManager[None]]
     unpack: Callable[[Path], object]
+    again: Callable[[Path, Copy], object]
 
     def run(self, path: Path) -> None:
         """Bring the copy again that is missing at a settled path, if it is one, and use it. Raises TaskError."""
@@ -69,6 +75,10 @@ class Regaining:
 
     def _bring(self, gone: Gone) -> None:
         copy, url = gone.copy, Url.parse(gone.copy.url)
+        archive = archive_of(url)
+        if archive is not None:
+            self.again(archive, copy)
+            return
         logger.info("%s was a copy and is no longer here; it is fetched again from %s", gone.place, url.endpoint)
         try:
             self._fetch(url, copy)

@@ -27,6 +27,7 @@ from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, is_whole,
 from cryocloud_core.sdk.url import Url
 
 if TYPE_CHECKING:
+    from cryocloud_core.files.apart import Apart
     from cryocloud_core.files.keeping import Keeping
     from cryocloud_core.files.landing import Landing
     from cryocloud_core.files.layer import Layer
@@ -132,6 +133,13 @@ class Remote:
                         return self._unpacked(self.layer.fetch(url, archive, sparing=True))
         raise AssertionError("a place of a new name is free")
 
+    def unpacked_apart(self, archive: Path, *, keep: bool = True) -> list[str]:
+        """Return the entries of a copy of an archive of this machine beside which nothing can be put. Raises TaskError.
+
+        The archive stays; it is an error if it is not to be kept.
+        """
+        return self._apart().unpacked(archive, keep=keep)
+
     def put(self, path: Path, url: Url) -> None:
         """Send a file or directory to a URL, over what is there. Raises TaskError."""
         transfer = self.transfers.to(url)
@@ -177,7 +185,7 @@ class Remote:
         if not os.path.lexists(path):  # looked at only now: nobody sweeps it any more
             from cryocloud_core.files.regaining import Regaining
 
-            Regaining(books, self.layer, self._landing().alone, self._unpacked).run(place)
+            Regaining(books, self.layer, self._landing().alone, self._unpacked, self._apart().again).run(place)
 
     def is_copy(self, path: Path) -> bool:
         """Return True for what we fetched to this machine, and for what was made of it."""
@@ -236,6 +244,11 @@ class Remote:
         from cryocloud_core.files.keeping import Keeping
 
         return Keeping(self.layer, self.how)
+
+    def _apart(self) -> Apart:
+        from cryocloud_core.files.apart import Apart
+
+        return Apart(self.layer, self._landing(), self.how)
 
     def _landing(self) -> Landing:
         from cryocloud_core.files.landing import Landing

@@ -23,7 +23,7 @@ from cryocloud_core.files.remote import Remote
 from cryocloud_core.files.tempdirs import DEFAULT_BASE
 from cryocloud_core.files.together import Together
 from cryocloud_core.files.transfers import Transfers
-from cryocloud_core.files.unpacked import Unpacking, copy_of, is_ours, unpacked
+from cryocloud_core.files.unpacked import Unpacking, copy_of, goes_apart, is_ours, unpacked
 from cryocloud_core.sdk.processor import flag
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.task import Preparation, StagingKind
@@ -162,10 +162,21 @@ class FileService:
             return [str(path)]
         if not path.is_file() and copy_of(path, self.how.tempdir) is None:
             existing(path)
+        if path.is_file() and goes_apart(path):
+            return self.remote.unpacked_apart(path, keep=keep)
         found = unpacked(path, self.how)
         if not keep and found != [str(path)]:
-            path.unlink(missing_ok=True)
+            _removed(path)
         return found
+
+
+def _removed(archive: Path) -> None:
+    try:
+        archive.unlink(missing_ok=True)
+    except OSError as error:
+        raise StagingError(
+            f"cannot be removed: {error.strerror}", subject=str(archive), remedy='leave out "keep": false'
+        ) from error
 
 
 def existing(path: Path) -> Path:

@@ -1,8 +1,9 @@
 """Making room: copies that nobody uses go, the longest unused first, and what dead transfers left behind.
 
 Laws: only what has a book, lies there as we left it and has been used by nobody for a while is removed, and it loses
-its name before its bytes; what it was stays noted, for whoever was handed its path and comes late; a leftover
-goes when nothing of it changed for a day and nobody has it open.
+its name before its bytes; what it was stays noted, for whoever was handed its path and comes late; what was unpacked of
+an archive of this machine that is gone or another by now cannot be had again, so it goes after all others, until it was
+unused for a day; a leftover goes when nothing of it changed for a day and nobody has it open.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cryocloud_core.files.archives import PRIVATE_PREFIX, private_name
 from cryocloud_core.files.bookkeeping import settled, sidecar_of
 from cryocloud_core.files.cache import Cache, Copy
 from cryocloud_core.files.disk import told
+from cryocloud_core.files.local_archives import is_last_of_its_kind
 from cryocloud_core.files.locks import FileLock, lock_now
 from cryocloud_core.files.strangers import holds_strange
 from cryocloud_core.files.tidying import Tidying
@@ -35,6 +37,8 @@ class Sweep:
     cache: Cache
     _total: int = field(default=0, init=False)
     _errors: list[StagingError] = field(factory=list, init=False)
+    #: what cannot be had again, and goes after all others
+    _last: list[tuple[float, Copy]] = field(factory=list, init=False)
 
     def run(self) -> None:
         """Sweep, if nobody does and nobody did a moment ago. Raises StagingError."""
@@ -71,6 +75,9 @@ class Sweep:
             if 0 <= ago < self.cache.terms.settings.cache_keep_s:
                 continue
             self._try(copy.path, partial(self._consider, copy, at, is_old=ago > LEFTOVER_S))
+        for at, copy in self._last:
+            self.cache.terms.check()
+            self._try(copy.path, partial(self._consider, copy, at, is_old=True))
 
     def _try(self, path: Path, step: Callable[[], None]) -> None:
         try:
@@ -80,9 +87,17 @@ class Sweep:
             self._errors.append(error)
 
     def _consider(self, copy: Copy, at: float, *, is_old: bool) -> None:
-        """Remove a copy where there is too little room, and one that is lost and old."""
+        """Remove a copy where there is too little room, and one that is lost and old.
+
+        One that is not old and cannot be had again is put off.
+        """
         is_lost = copy.is_gone and not any(os.path.lexists(path) for path in copy.made)
-        if self._is_over(copy.path) or (is_lost and is_old):
+        if self._is_over(copy.path):
+            if not is_old and is_last_of_its_kind(copy):
+                self._last.append((at, copy))
+            else:
+                self._remove(copy, at)
+        elif is_lost and is_old:
             self._remove(copy, at)
 
     def _is_over(self, path: Path) -> bool:

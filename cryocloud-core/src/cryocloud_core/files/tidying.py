@@ -16,6 +16,7 @@ from attrs import frozen
 from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.bookkeeping import Books, key_of
 from cryocloud_core.files.cache import Cache, pointed, read_copy
+from cryocloud_core.files.local_archives import LAST
 from cryocloud_core.files.locks import FileLock
 
 #: seconds between two times, from which on a lock or note counts as old, and for which it is known what was swept: a
@@ -39,7 +40,7 @@ class Tidying:
         self._tidy_locks()
         self._tidy_hosts()
         for name, is_over in self._notes.items():
-            for note in self._old(name, SWEPT_S if name == "swept" else OLD_S):
+            for note in self._old(name, SWEPT_S if name in ("swept", LAST) else OLD_S):
                 with suppress(FileNotFoundError):  # its owner took it away this moment
                     if note.name.startswith(PRIVATE_PREFIX) or is_over(note):
                         note.unlink()
@@ -55,6 +56,7 @@ class Tidying:
         return {
             "meta": self._is_lost_pointer,
             "swept": lambda _: True,
+            LAST: lambda _: True,
             "places": lambda note: not any((self._books.folder(at) / f"{note.name}.json").exists() for at in _COPIES),
             "folders": _is_of_no_folder,
             "uploads": _was_never_written,

@@ -2,14 +2,14 @@
 
 Laws: a copy lies beside its archive under the archive's name without extension and holds a marker with the archive's
 name, size and time, and what it held; a directory without our marker is the user's and is never touched, nor is a copy
-replaced in which others put something; a copy appears whole, by a rename, and whoever loses a race uses the winner's.
+replaced in which others put something; a copy appears whole, by a rename, and whoever loses a race uses the winner's;
+beside which archive nothing can be put, `apart.py` unpacks.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -69,7 +69,7 @@ class Stamp:
 
 @frozen
 class Unpacking:
-    """How copies are made here: limits, where they go when the archive's own directory is read-only, and a check.
+    """How copies are made here: limits, below what they go when an archive's own directory is read-only, and a check.
 
     `check` raises when the task was told to stop.
     """
@@ -117,29 +117,46 @@ def plain_name(name: str) -> str:
     return f"{name}.unpacked"
 
 
-def places(archive: Path, tempdir: Path) -> list[Path]:
-    """Return every directory a copy of this archive may lie in, the first choice first."""
+def places(archive: Path) -> list[Path]:
+    """Return every directory beside an archive that a copy of it may be, the first choice first."""
     plain = plain_name(archive.name)
-    digest = hashlib.sha256(os.fsencode(archive.parent)).hexdigest()[:16]
     names = dict.fromkeys((plain, f"{plain}.unpacked", f"{archive.name}.unpacked"))
-    folders = (archive.parent, own_folder(tempdir) / "unpacked" / digest)
-    return [folder / name for folder in folders for name in names]
+    return [archive.parent / name for name in names]
 
 
 def copy_of(archive: Path, tempdir: Path) -> Path | None:
-    """Return the directory that holds our copy of an archive, None when there is none; the archive may be gone."""
-    known = Stamp.of(archive) if archive.is_file() else None
-    for place in places(archive, tempdir):
-        if place.parent != archive.parent and not is_own_alone(own_folder(tempdir)):
-            continue
+    """Return the directory that holds our copy of an archive, None when there is none; the archive may be gone.
+
+    One below the temporary directory is only had while nothing can be put beside the archive, or when that is gone.
+    """
+    beside = copy_beside(archive)
+    if beside is not None or (archive.is_file() and not goes_apart(archive)):
+        return beside
+    if not is_own_alone(own_folder(tempdir)):
+        return None
+    from cryocloud_core.files.local_archives import last_place  # few archives are gone, or lie where nothing can be put
+
+    place = last_place(archive, tempdir)
+    return None if place is None else copy_beside(place, Stamp.of(archive) if archive.is_file() else None)
+
+
+def copy_beside(archive: Path, known: Stamp | None = None) -> Path | None:
+    """Return the copy beside an archive, or beside where it would lie, of the version that is there or `known`."""
+    known = known or (Stamp.of(archive) if archive.is_file() else None)
+    for place in places(archive):
         stamp = Stamp.read(place)
         if stamp is not None and (stamp == known if known else stamp.source == archive.name):
             return place
     return None
 
 
+def goes_apart(archive: Path) -> bool:
+    """Return True for an archive that has no current copy beside it, and where none can be put."""
+    return not os.access(archive.parent, os.W_OK | os.X_OK) and copy_beside(archive) is None
+
+
 def unpacked(archive: Path, how: Unpacking) -> list[str]:
-    """Return the entries of our copy of an archive, made now if there is none.
+    """Return the entries of our copy of an archive, made beside it now if there is none.
 
     What is no archive gives a list with its own path. Raises ArchiveError.
     """
@@ -171,7 +188,7 @@ def is_ours(path: Path) -> bool:
 
 def _make(archive: Path, at: Path, how: Unpacking, *, single: bool, anew: bool = False) -> Path:
     stamp = Stamp.of(archive)
-    target = _target(at, how.tempdir, single=single)
+    target = _target(at, single=single)
     if anew and Stamp.read(target) == stamp and is_whole(target):
         return target
     fresh = unpack_beside(archive, target.parent, how.limits, how.check)
@@ -187,15 +204,9 @@ def _make(archive: Path, at: Path, how: Unpacking, *, single: bool, anew: bool =
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
-    """Return where the copy goes: beside the archive if that can be written, in the temporary directory if not."""
-    tries = places(archive, tempdir)
-    if not os.access(archive.parent, os.W_OK | os.X_OK):
-        from cryocloud_core.files.bookkeeping import Books  # few archives lie where nothing can be put beside them
-
-        tries = [place for place in tries if place.parent != archive.parent]
-        Books(tempdir).folder("unpacked")  # made and made sure of
-        tries[0].parent.mkdir(parents=True, exist_ok=True)
+def _target(archive: Path, *, single: bool) -> Path:
+    """Return where the copy goes, beside the archive."""
+    tries = places(archive)
     first = tries[0]
     if not os.path.lexists(first):
         return first
@@ -207,8 +218,6 @@ def _target(archive: Path, tempdir: Path, *, single: bool) -> Path:
     if stamp is None and not single:
         raise _taken(first, archive)
     for place in tries[1:]:
-        if place.parent != first.parent:
-            break
         found = Stamp.read(place)
         if not os.path.lexists(place):
             return place
