@@ -15,7 +15,7 @@ from tests.files.small_transfer import held_locks, small_layer, wanted_of, world
 
 
 def test_a_place_is_locked_from_before_it_is_asked_for_until_it_has_its_name(tmp_path: Path) -> None:
-    """While anything is read, and while it is settled, nobody else can have any of them."""
+    """While anything is read, settled and named, nobody else can have any of them; names become durable at the end."""
     seen: list[int] = []
 
     @define(eq=False)
@@ -38,7 +38,7 @@ def test_a_place_is_locked_from_before_it_is_asked_for_until_it_has_its_name(tmp
     wanted = wanted_of(world, tmp_path / "out")
     small_layer(world, tmp_path / "temp", Looking(list(wanted.values()))).fetch_small(wanted)
 
-    assert seen == [7] * (7 + 7 + 2)
+    assert seen == [*[7] * (7 + 1 + 7), 0]
     assert held_locks(tmp_path / "temp", list(wanted.values())) == []
 
 

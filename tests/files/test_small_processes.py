@@ -103,7 +103,7 @@ def gets(server: HttpServer, folder: str) -> Counter[str]:
     return Counter(asked.path.rpartition("/")[2] for asked in whole if f"/{folder}/" in asked.path)
 
 
-DEATHS = [("save", 20), ("settle_all", 1), ("rename", 7), ("unlink", 5)]
+DEATHS = [("save", 20), ("settle_all", 1), ("rename", 7), ("settle_all", 2)]
 
 
 @pytest.mark.parametrize("die", DEATHS, ids=str)

@@ -56,9 +56,9 @@ class Copy:
     folders: list[str] = field(factory=list)
 
     @classmethod
-    def of(cls, url: str, target: Path, remote: RemoteFile, lies: Path | None = None) -> Copy:
-        """Return the book of a file that was just fetched; it still `lies` elsewhere until it is renamed."""
-        found = (lies or target).stat()
+    def of(cls, url: str, target: Path, remote: RemoteFile, looks: os.stat_result | None = None) -> Copy:
+        """Return the book of a file that was just fetched; `looks`: how it looks where it lies until it is renamed."""
+        found = looks or target.stat()
         return cls(url, str(target), found.st_size, found.st_mtime_ns, found.st_ino, remote.validator, remote.checksum)
 
     @property

@@ -68,6 +68,9 @@ class Disk:
             try:
                 self.write(descriptor, data, 0, path)
                 return os.fstat(descriptor)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
             finally:
                 os.close(descriptor)
 
@@ -113,8 +116,12 @@ class Disk:
 
     def note_first(self, path: Path, data: Mapping[str, Any]) -> None:
         """Write JSON data where none is, which only we can read; cut off, it stands for nothing as before."""
-        with told(path), open(path, "w", encoding="utf-8", opener=_private) as file:
-            file.write(json.dumps(data, separators=(",", ":")))
+        with told(path):
+            descriptor = _private(str(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            try:
+                write_all(descriptor, json.dumps(data, separators=(",", ":")).encode())
+            finally:
+                os.close(descriptor)
 
     def add_line(self, descriptor: int, data: Any, path: Path) -> None:
         """Append JSON data as one line to an open file."""

@@ -271,7 +271,7 @@ class Layer:
         def naming(part: Path, remote: RemoteFile) -> Iterator[None]:
             spared = self._replacing.replaced(place, url, sparing=True) if sparing else contextlib.nullcontext()
             with spared:  # it took its time
-                self._cache.announce(Copy.of(str(url), place, remote, part))
+                self._cache.announce(Copy.of(str(url), place, remote, part.stat()))
                 yield
 
         transfer, slots, progress = self.transfers.to(url), self._slots(url), self._progress(url)

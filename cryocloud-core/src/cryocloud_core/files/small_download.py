@@ -33,9 +33,10 @@ logger = logging.getLogger(__name__)
 
 @frozen
 class _Saved:
-    """A file that is here, under a private name, and where it belongs."""
+    """A file that is here, under a private name, how it looks, and where it belongs."""
 
     lies: Path
+    looks: os.stat_result
     place: Path
     remote: RemoteFile
 
@@ -49,17 +50,19 @@ class SmallDownload:
     cache: Cache
     reading: SmallReading
     progress: Progress
-    _root: Path = field(init=False)
+    _inside: str = field(init=False)
     #: what is asked for, in that order, but for what came at its begin; and all that came
     _left: deque[Url] = field(factory=deque)
     _came: set[Url] = field(factory=set)
-    #: of the batch under way: directories in which something is new, and those in which it may leave something behind;
-    #: between two batches a sweep may take away an empty one, or the note of one
-    _made: set[Path] = field(factory=set)
-    _visited: set[Path] = field(factory=set)
+    #: directories in which a name is new that is not durable yet
+    _fresh: set[str] = field(factory=set)
+    #: of the batch under way: directories that are there, and those in which it may leave something behind; between
+    #: two batches a sweep may take away an empty one, or the note of one
+    _there: set[str] = field(factory=set)
+    _visited: set[str] = field(factory=set)
 
     def __attrs_post_init__(self) -> None:
-        self._root = settled(self.books.root)
+        self._inside = f"{settled(self.books.root)}/"
 
     def run(self, wanted: Mapping[Url, Path]) -> set[Url]:
         """Return which of the files came to their settled places. They are in use as copies are."""
@@ -77,7 +80,7 @@ class SmallDownload:
             logger.debug("small files are brought one by one: %s", error)
         finally:
             self.progress.leave()
-        return done
+        return done if self._are_names_durable() else set()
 
     def _is_free(self, url: Url, place: Path, locks: ExitStack) -> bool:
         """Return True when the place is ours alone, until the locks are left, and nothing is there nor in the books."""
@@ -93,15 +96,16 @@ class SmallDownload:
 
     def _bring(self, free: Mapping[Url, Path]) -> set[Url]:
         saved: dict[Url, _Saved] = {}
-        self._made.clear()
+        self._there.clear()
         self._visited.clear()
 
         def take(url: Url, file: SmallFile) -> None:
             place = free[url]
-            self._make_folder(place.parent)
-            lies = self._folder_for(place) / private_name()
-            saved[url] = _Saved(lies, place, file.remote)
-            self.terms.disk.save(lies, file.content)
+            above = os.path.dirname(place)  # noqa: PTH120 - here and below: one step of thousands
+            self._make_folder(above)
+            lies = self._folder_for(above) / private_name()
+            looks = self.terms.disk.save(lies, file.content)
+            saved[url] = _Saved(lies, looks, place, file.remote)
             self._came.add(url)
             while self._left and self._left[0] in self._came:
                 self._left.popleft()
@@ -113,33 +117,49 @@ class SmallDownload:
                 self.reading.read({url: RemoteFile(str(url)) for url in free}, take)
             if saved:
                 self._name(saved)
-        finally:
+        except BaseException:
             for each in saved.values():
                 self.terms.disk.unlink(each.lies)
+            raise
         return set(saved)
 
-    def _make_folder(self, folder: Path) -> None:
-        if folder not in self._made:
-            missing = list(takewhile(lambda each: not each.is_dir(), (folder, *folder.parents)))
-            self.terms.disk.make_folder(folder)
-            self._made.update((folder, *(each.parent for each in missing)))
+    def _make_folder(self, folder: str) -> None:
+        if folder in self._there:
+            return
+        above = os.path.dirname(folder)  # noqa: PTH120
+        if above not in self._there:
+            missing = takewhile(lambda each: not each.is_dir(), (Path(folder), *Path(folder).parents))
+            self._fresh.update(str(each.parent) for each in missing)
+        self._fresh.add(above)
+        self.terms.disk.make_folder(Path(folder))
+        self._there.update((folder, above))
 
-    def _folder_for(self, place: Path) -> Path:
+    def _folder_for(self, above: str) -> Path:
         """Return where a file lies until it gets its name, noted as a folder in which one may be left."""
-        is_ours = self._root in place.parents
-        folder = self.books.folder("coming") if is_ours else place.parent
-        if folder not in self._visited:
+        is_ours = above.startswith(self._inside)
+        folder = self.books.folder("coming") if is_ours else Path(above)
+        if str(folder) not in self._visited:
             self.books.visit(folder)
-            self._visited.add(folder)
+            self._visited.add(str(folder))
         return folder
 
     def _name(self, saved: Mapping[Url, _Saved]) -> None:
         disk = self.terms.disk
         disk.settle_all([each.lies for each in saved.values()])
         for url, each in saved.items():
-            self.cache.keep(Copy.of(str(url), each.place, each.remote, each.lies), is_first=True)
+            self.cache.keep(Copy.of(str(url), each.place, each.remote, each.looks), is_first=True)
             disk.rename(each.lies, each.place, durable=False)
-        disk.settle_all(list(self._made))
+            self._fresh.add(os.path.dirname(each.place))  # noqa: PTH120
         self.cache.uses.add(each.place for each in saved.values())
         for _ in saved:
             self.progress.file_done()
+
+    def _are_names_durable(self) -> bool:
+        """Wait until what was brought would be found after a power cut; False where that cannot be."""
+        try:
+            if self._fresh:
+                self.terms.disk.settle_all([Path(folder) for folder in self._fresh])
+        except StagingError as error:
+            logger.debug("small files are brought one by one: %s", error)
+            return False
+        return True
