@@ -12,6 +12,7 @@ import pytest
 
 from cryocloud_core.errors import ConfigError, ResolutionError, StagingError
 from cryocloud_core.files.service import FileService
+from cryocloud_core.worker.tally import Tally
 from tests.files.folder_transfer import put, reads, staged, zipped
 
 PATIENCE_S = 20.0
@@ -30,6 +31,18 @@ def test_a_remote_archive_is_unpacked_and_does_not_stay(
     assert staged(machine(), "s3://store/in/a.zip", unzip=True) == found
     assert reads("a.zip") == 1
     assert there.exists()
+
+
+def test_an_unpacked_copy_that_is_used_again_is_told_as_other_copies_are(
+    servers: Path, machine: Callable[..., FileService]
+) -> None:
+    """By the bytes of the archive, as when it came; one that comes anew is told once."""
+    size = put(servers, "store/in/a.zip", zipped(b="2", d_a="1")).stat().st_size
+    for news in ("", ", not anew"):
+        files, tally = machine(), Tally(lambda: 0.0)
+        files.remote.told = tally.told
+        staged(files, "s3://store/in/a.zip", unzip=True)
+        assert tally.fetched() == f"fetched a.zip, {size} B{news}, from s3://store (0.0 s)"
 
 
 def test_an_archive_that_is_refused_is_named_by_its_url(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.files.folder_transfer import zipped
 from tests.services.httpserver import HttpServer
 from tests.services.s3server import S3Server
 from tests.system.transferring import client, configure
@@ -32,6 +33,8 @@ def test_a_log_tells_what_its_tasks_fetched_and_sent(place: Any, http_server: Ht
         (http_server.files / f"tally{number}").write_text("small" * 10)
     local = Path(place.folder) / "here"
     local.write_text("here")
+    (http_server.files / "tally.zip").write_bytes(zipped(one="1"))
+    archive, size = http_server.url("tally.zip"), (http_server.files / "tally.zip").stat().st_size
     urls = [http_server.url(f"tally{number}") for number in range(5)]
     place.module("join", READ)
     post = {"output": "dst", "target": s3_server.url("tally/"), "basename": True}
@@ -39,8 +42,10 @@ def test_a_log_tells_what_its_tasks_fetched_and_sent(place: Any, http_server: Ht
         {"name": "Few", "args": {"src": {"value": urls[:2], "type": "file"}}},
         {"name": "All", "args": {"src": {"value": urls, "type": "file"}}, "post": post},
         {"name": "Here", "args": {"src": {"value": [str(local)], "type": "file"}}},
+        {"name": "Held", "args": {"src": {"value": archive, "type": "file", "unzip": True}}},
+        {"name": "Again", "args": {"src": {"value": archive, "type": "file", "unzip": True}}},
     ]
-    parents = ["In", "Few", "All"]
+    parents = ["In", "Few", "All", "Here", "Held"]
     flow = place.workflow(
         *({"module": "join", "downstreamOf": [parent], **node} for parent, node in zip(parents, nodes, strict=True))
     )
@@ -53,4 +58,6 @@ def test_a_log_tells_what_its_tasks_fetched_and_sent(place: Any, http_server: Ht
         f"2 files, 100 B, from {web}",
         f"5 files, 250 B, 3 of them anew, from {web}",
         f"a.nc, 250 B, to {s3_server.url('tally/a.nc')}",
+        f"tally.zip, {size} B, from {web}",
+        f"tally.zip, {size} B, not anew, from {web}",
     ]

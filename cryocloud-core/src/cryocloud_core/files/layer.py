@@ -210,6 +210,12 @@ class Layer:
         """Note that `path` was made of the copy at `target`: it is used, current and swept together with it."""
         self._cache.add_belonging(settled(path), settled(target))
 
+    def made_before(self, target: Path) -> None:
+        """Tell that what was made of the copy at `target` is used again, in use until `release_all`."""
+        copy = self._cache.find(settled(target))
+        if copy is not None:
+            self._reuse(copy, Url.parse(copy.url))
+
     def in_use(self, path: Path) -> None:
         """Keep the copy at `path` (or what belongs to one) from being swept until `release_all`."""
         owner = self._cache.owner_of(settled(path))

@@ -126,6 +126,7 @@ class Remote:
                 self.layer.in_use(archive)
                 ready = None if archive.exists() else copy_of(archive, self.how.tempdir)
                 if ready is not None and is_whole(ready):
+                    self.layer.made_before(archive)
                     return entries(ready)
                 if ready is None:
                     # What is no archive is delivered as it is, and a module may have changed it.
