@@ -12,7 +12,7 @@ import platform
 import stat
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import PRIVATE_PREFIX
@@ -116,6 +116,23 @@ def _lasting() -> Path | None:
 def settled(target: Path) -> Path:
     """Return a target's one absolute name, links in the directories above it followed."""
     return Path(os.path.realpath(target.parent), target.name)
+
+
+@define(eq=False)
+class Settling:
+    """Settles many targets as `settled` does, for a moment in which nobody moves the directories above their own."""
+
+    _known: dict[str, str] = field(factory=dict)
+
+    def __call__(self, target: Path) -> Path:
+        """Return a target's one absolute name."""
+        folder, name = os.path.split(target)
+        above, last = os.path.split(folder)
+        if not above or last in ("", ".", "..") or os.path.islink(folder):  # noqa: PTH114 - one of thousands
+            return settled(target)
+        if above not in self._known:
+            self._known[above] = os.path.realpath(above)
+        return Path(os.path.join(self._known[above], last, name))  # noqa: PTH118
 
 
 def part_of(url: Url, target: Path) -> Path:

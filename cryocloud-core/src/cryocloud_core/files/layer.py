@@ -38,6 +38,8 @@ from cryocloud_core.sdk.transfer import RemoteFile, Transfer
 from cryocloud_core.sdk.url import Url
 
 T = TypeVar("T")
+#: gives a path's one absolute name; `Settling` is quicker with thousands
+Settle = Callable[[Path], Path]
 
 
 @define(eq=False)
@@ -123,14 +125,14 @@ class Layer:
         self._fetch(url, settled(target), known, sparing=sparing)
         return target
 
-    def fetch_small(self, wanted: Mapping[Url, Path]) -> set[Url]:
+    def fetch_small(self, wanted: Mapping[Url, Path], settle: Settle = settled) -> set[Url]:
         """Bring those of several files that are small and not here yet, many at a time, as `fetch` does; return which.
 
         What did not come, for whatever reason, `fetch` brings, or tells why it cannot.
         """
         done: set[Url] = set()
         for endpoint in dict.fromkeys(url.endpoint for url in wanted):
-            places = {url: settled(place) for url, place in wanted.items() if url.endpoint == endpoint}
+            places = {url: settle(place) for url, place in wanted.items() if url.endpoint == endpoint}
             one = next(iter(places))
             reading = SmallReading(self._terms, self.transfers.to(one), self._slots(one))
             if len(places) > 1 and reading.is_worth_trying(RemoteFile("")):
@@ -228,9 +230,9 @@ class Layer:
         copy = self._cache.find(settled(target))
         return copy is None or copy.is_of(remote)
 
-    def source_of(self, path: Path) -> Url | None:
+    def source_of(self, path: Path, settle: Settle = settled) -> Url | None:
         """Return the URL of the copy that `path` is, lies in, or was made of; None for what is no copy of ours."""
-        owner = self._cache.owner_of(settled(path))
+        owner = self._cache.owner_of(settle(path))
         return None if owner is None else Url.parse(owner.url)
 
     def settle(self, seconds: float) -> None:

@@ -12,11 +12,12 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from attrs import Factory, define, field
+from attrs import Factory, define, evolve, field
 
 from cryocloud_core.errors import ArchiveError, RemoteFileMissing, StagingError
 from cryocloud_core.files.layer_settings import LayerSettings
@@ -89,12 +90,15 @@ class Remote:
 
     def fetch_small(self, urls: Iterable[Url]) -> dict[Url, Path]:
         """Return the local copies of those files that are small, new here and came; `fetch` brings the others."""
-        landing, places = self._landing(), {}
+        from cryocloud_core.files.bookkeeping import Settling
+
+        settle, places = Settling(), {}
+        landing = evolve(self._landing(), source_of=partial(self.layer.source_of, settle=settle))
         for url in urls:
             if not url.path.endswith("/"):
                 with contextlib.suppress(StagingError):
                     places[url] = landing.place(url)
-        return {url: places[url] for url in self.layer.fetch_small(places)}
+        return {url: places[url] for url in self.layer.fetch_small(places, settle)}
 
     def keep(self, source: Path | Url, folder: Path, *, unzip: bool = False) -> list[str]:
         """Bring a file or directory, from this machine too, into a directory for good: no sweep may take it.
