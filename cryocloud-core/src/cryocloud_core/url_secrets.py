@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 DOTS: Final = "•••"
 
@@ -54,6 +54,15 @@ def covered(text: str) -> str:
 def shown_url(text: str) -> str:
     """Return a URL with dots for its secrets, which may hold blanks and quotes; any other text as `covered` does."""
     return _covered(text, is_url=_SCHEME.match(text) is not None, depth=_DEPTH)
+
+
+def covered_data(data: Any) -> Any:
+    """Return JSON data in whose texts every secret of a URL is dots; the names in it stay."""
+    if isinstance(data, str):
+        return covered(data)
+    if isinstance(data, dict):
+        return {name: covered_data(value) for name, value in data.items()}
+    return [covered_data(item) for item in data] if isinstance(data, list | tuple) else data
 
 
 def unsaid(said: str, url: str) -> str:

@@ -12,13 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from attrs import evolve
+
 from cryocloud_core.cli.listing import table, width
 from cryocloud_core.cli.text import plain
 from cryocloud_core.config import FILE, Config, Setting, default_user_file
 from cryocloud_core.errors import UsageError
 from cryocloud_core.graph.spelling import hint
 from cryocloud_core.secrets import masked
-from cryocloud_core.url_secrets import covered
+from cryocloud_core.url_secrets import covered, covered_data
 
 ACTIONS: Final = ("get", "set", "list", "where")
 
@@ -77,7 +79,7 @@ def list_settings(words: Sequence[str], config: Config, *, is_json: bool) -> int
     found = [each for each in config.settings() if not asked or any(word in each.name.casefold() for word in asked)]
     if is_json:
         for each in found:
-            print(_json_of(each))
+            print(_json_of(evolve(each, value=covered_data(masked(each.value)))))
         return 0
     rows = [(plain(each.name), covered(shown(each)), each.source) for each in found]
     if rows:

@@ -22,7 +22,8 @@ def explain(words: Words, *, json: flags.Json = False, state_dir: flags.ReadStat
 
     Why each node ran, waits, was skipped or failed, with its arguments and where each came from, and with what it
     returned: with `post`, where the file is now; for what waits, the one thing it waits for and who has it. What a part
-    of a split returned is told when that part is named.
+    of a split returned is told when that part is named. With --json the values are whole, with the secrets of the
+    addresses in them.
     """
     given = dict(locals())
     from cryocloud_core.cli.explain_showing import show_story

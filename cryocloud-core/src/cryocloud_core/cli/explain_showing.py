@@ -25,7 +25,7 @@ from cryocloud_core.engine.explain import ITS_TASK, AttemptTold, PartsTold, RunT
 from cryocloud_core.errors import CryoCloudError, UsageError
 from cryocloud_core.head.asking import ask
 from cryocloud_core.head.retelling import Story, retell
-from cryocloud_core.url_secrets import covered
+from cryocloud_core.url_secrets import covered, covered_data
 from cryocloud_core.wire import to_data
 
 #: cells to which an argument's name and its value are filled up, so that what follows stands in columns
@@ -76,7 +76,7 @@ def _live(directory: Any, story: Story) -> Live:
     except CryoCloudError as error:
         print(plain(f"where its tasks are is not known: {error}"), file=sys.stderr)
         return Live(True, {}, time.time())
-    return Live(answer is not None, (answer or {}).get("where", {}), time.time())
+    return Live(answer is not None, covered_data((answer or {}).get("where", {})), time.time())
 
 
 def lines_of(story: Story, live: Live) -> Iterator[str]:

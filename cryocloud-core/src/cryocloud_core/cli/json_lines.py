@@ -1,7 +1,7 @@
 """A run as JSON lines, for machines: one object a line, each with `event` and `at`.
 
 Laws: the shape of each event is the frozen record it is made from, so that the reference page is drawn from the
-code; keys are only ever added.
+code; keys are only ever added; no URL in them has its secrets.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from cryocloud_core.cli.spout import Spout
 from cryocloud_core.head.settings import Told
 from cryocloud_core.head.view import BlockedView, NodeView, RunView
 from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, RunSeen, TaskSeen
+from cryocloud_core.url_secrets import covered_data
 
 
 @attrs.frozen
@@ -66,6 +67,10 @@ EVENTS = (
 )
 
 
+#: without one of these no text has anything to cover
+_OF_URLS = ("://", "?", "=")
+
+
 def event_name(record: Told) -> str:
     """Return the name under which a record is told."""
     match record:
@@ -80,7 +85,13 @@ def event_name(record: Told) -> str:
 
 
 def _text(event: str, at: float, **more: Any) -> str:
-    return json.dumps({"event": event, "at": at, **more}, separators=(",", ":"))
+    line = _line({"event": event, "at": at, **more})
+    # Few lines have a URL in them, and many lines come at a time.
+    return _line({"event": event, "at": at, **covered_data(more)}) if any(map(line.__contains__, _OF_URLS)) else line
+
+
+def _line(data: dict[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))
 
 
 def line_of(record: Told) -> str:

@@ -22,6 +22,7 @@ from cryocloud_core.cli.text import cells, plain
 from cryocloud_core.errors import OptionError
 from cryocloud_core.head.log_search import Follower, Wanted, last_records
 from cryocloud_core.sdk.observed import LogRecord
+from cryocloud_core.url_secrets import covered, covered_data
 
 #: a terminal this wide shows the worker too
 WIDE: Final = 120
@@ -84,7 +85,7 @@ def _pattern(text: str) -> re.Pattern[str]:
 def printer(*, is_json: bool, many: bool) -> Print:
     """Return what prints a record where stdout goes; `many`: records of several runs are told apart."""
     if is_json:
-        return lambda record: print(json.dumps(attrs.asdict(record)))
+        return lambda record: print(json.dumps(covered_data(attrs.asdict(record))))
     if sys.stdout.isatty():
         return _coloured(many=many)
 
@@ -121,7 +122,7 @@ def parts_of(record: LogRecord, at: str, *, many: bool, worker: bool) -> tuple[s
     place = plain(record.node or ("" if record.pebble else record.logger))
     by = f" {plain(record.worker)}" if worker and record.worker else ""
     where = f"{flow}{place}{by}".strip()
-    lines = [plain(line) for line in record.text.split("\n")] or [""]
+    lines = [plain(line) for line in covered(record.text).split("\n")] or [""]
     return f"{at} {plain(record.level):<8} {pebble}{where}{': ' if where else ''}", lines
 
 

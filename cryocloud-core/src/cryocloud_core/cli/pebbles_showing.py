@@ -21,6 +21,7 @@ from cryocloud_core.cli.text import duration, first_line
 from cryocloud_core.errors import CryoCloudError, UsageError
 from cryocloud_core.head.asking import ask
 from cryocloud_core.head.pebble_search import Listed, PebbleRow, list_pebbles
+from cryocloud_core.url_secrets import covered, covered_data
 
 #: pebbles that are shown unless more are asked for
 USUALLY: Final = 50
@@ -40,7 +41,7 @@ def show_pebbles(flags: Mapping[str, Any]) -> int:
     at, runs = _at(run.directory) if listed.open else ({}, True)
     if flags["json"]:
         for row in listed.rows:
-            print(json.dumps({**attrs.asdict(row), "at": at.get(row.pebble, {}).get("at", [])}))
+            print(json.dumps(covered_data({**attrs.asdict(row), "at": at.get(row.pebble, {}).get("at", [])})))
         return 0
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else IN_A_PIPE
     print("\n".join(lines_of(listed, at, width, runs=runs)))
@@ -81,7 +82,7 @@ def _cells(row: PebbleRow, at: dict[str, Any], now: float, *, several: bool) -> 
         told,
         day_and_clock(row.arrived_at),
         took,
-        f"{again}{first_line(row.error) if row.error not in ('', told) else _at_text(at)}".rstrip("; "),
+        f"{again}{first_line(covered(row.error)) if row.error not in ('', told) else _at_text(at)}".rstrip("; "),
     )
 
 

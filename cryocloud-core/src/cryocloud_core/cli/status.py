@@ -39,7 +39,8 @@ def status(
 ) -> None:
     """Show what runs, their workers and machines publish.
 
-    Counters of nodes, what each worker is in, processors, memory and disks, and what modules set.
+    Counters of nodes, what each worker is in, processors, memory and disks, and what modules set. Addresses are shown
+    without their secrets; with --json a value that is named is whole.
     """
     given = dict(locals())
     from cryocloud_core.cli.status_showing import show_status

@@ -1,7 +1,7 @@
 """What `cryocloud status` prints: values by channel, one value that was asked for, changes as they come, a series.
 
 Laws: a word with a colon asks for one value, with `=` behind it sets it; values are printed as JSON, texts without
-their quotes; every text is made plain first.
+their quotes; every text is made plain first; URLs are told without their secrets, but to a program that names a value.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cryocloud_core.errors import OptionError, UsageError
 from cryocloud_core.graph.spelling import hint
 from cryocloud_core.head.board import StatusValue, channel_of
 from cryocloud_core.head.status_search import Follower, Wanted, abandoned, order, past, present
-from cryocloud_core.url_secrets import covered
+from cryocloud_core.url_secrets import covered, covered_data
 
 _SET = re.compile(r"([^:=]+):([^=]+)=(.*)", re.DOTALL)
 
@@ -108,7 +108,7 @@ def show_asked(asked: Sequence[str], values: Sequence[StatusValue], *, is_json: 
             missing = 1
             print(f"{plain(name)} is not known{plain(hint(name, known))}", file=sys.stderr)
         else:
-            print(json_of(found) if is_json else shown(found.value))
+            print(json_of(found, is_whole=True) if is_json else shown(found.value))
     return missing
 
 
@@ -134,7 +134,9 @@ def write_series(path: Path, changes: Iterable[StatusValue]) -> int:
             writer = csv.writer(file)
             writer.writerow(["time", "at", "channel", "parameter", "value"])
             for each in changes:
-                row = (each.channel, each.parameter, each.value if isinstance(each.value, str) else json_text(each))
+                told = covered_data(each.value)
+                value = told if isinstance(told, str) else json.dumps(told, ensure_ascii=False)
+                row = (each.channel, each.parameter, value)
                 writer.writerow([full(each.at), f"{each.at:.6f}", *map(harmless, row)])
     except BrokenPipeError:
         # Whoever read stdout has left.
@@ -200,12 +202,8 @@ def shown(value: Any) -> str:
     return plain(covered(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
 
 
-def json_text(each: StatusValue) -> str:
-    """Return a value as JSON."""
-    return json.dumps(each.value, ensure_ascii=False)
-
-
-def json_of(each: StatusValue) -> str:
-    """Return the line that tells a machine a value."""
-    kept = {"channel": each.channel, "parameter": each.parameter, "value": each.value, "at": each.at}
+def json_of(each: StatusValue, *, is_whole: bool = False) -> str:
+    """Return the line that tells a machine a value; only `is_whole` has the secrets of its URLs."""
+    value = each.value if is_whole else covered_data(each.value)
+    kept = {"channel": each.channel, "parameter": each.parameter, "value": value, "at": each.at}
     return json.dumps(kept | ({"expires_at": each.expires_at} if each.expires_at is not None else {}))

@@ -18,6 +18,7 @@ from cryocloud_core.errors import StateError, UsageError
 from cryocloud_core.head.asking import ask
 from cryocloud_core.head.awaiting import CameTo, came_to, head_of, wait_for_end
 from cryocloud_core.head.pebble_search import state_of
+from cryocloud_core.url_secrets import covered, covered_data
 
 #: the exit code when the time was over; that of timeout(1)
 NOT_IN_TIME: Final = 124
@@ -61,7 +62,7 @@ def retry_pebbles(flags: Mapping[str, Any]) -> int:
     for number, again in answer["retried"].items():
         print(f"pebble {number} goes again as pebble {again}")
     for number, why in answer["refused"].items():
-        line = plain(why)
+        line = plain(covered(why))
         print(line if line.startswith("pebble ") else f"pebble {number}: {line}", file=sys.stderr)
     return _durable(answer) or (1 if answer["refused"] else 0)
 
@@ -125,7 +126,7 @@ def _shown(directory: Path) -> Path:
 
 
 def _json(answer: dict[str, Any], code: int) -> int:
-    print(json.dumps(answer))
+    print(json.dumps(covered_data(answer)))
     return code
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from cryocloud_core.head.runs import Run
 from cryocloud_core.head.view import FailureView
+from cryocloud_core.url_secrets import covered
 
 #: results of pebbles that somebody gave up
 GIVEN_UP = ("cancelled", "dropped", "abandoned")
@@ -53,7 +54,7 @@ class Results:
         if run not in self._runs:
             return
         if len(self.failures) < MOST_FAILURES:
-            self.failures.append(FailureView(pebble, node, result, error))
+            self.failures.append(FailureView(pebble, node, result, covered(error)))
         else:
             self.more_failures += 1
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from attrs import evolve, frozen
 
 from cryocloud_core.engine.chronicle import Chronicle, Keeping
 from cryocloud_core.engine.events import Context, Event, PebbleArrived, WorkflowReplaced
-from cryocloud_core.engine.explain import PebbleTold, RunTold, explain
+from cryocloud_core.engine.explain import PebbleTold, RunTold, WaitTold, explain
 from cryocloud_core.engine.pebble import Pebble
 from cryocloud_core.errors import PebbleNotFound, StateError
 from cryocloud_core.graph.workflow import Workflow
@@ -27,6 +28,7 @@ from cryocloud_core.head.reading import open_journal
 from cryocloud_core.head.repeating import not_here, repeated_by
 from cryocloud_core.head.veil import Veil
 from cryocloud_core.secrets import masked
+from cryocloud_core.url_secrets import covered
 from cryocloud_core.wire import from_data, from_json
 
 _EVENTS = "SELECT context, body FROM events WHERE pebble = ? ORDER BY seq"
@@ -75,10 +77,10 @@ def _retell(connection: sqlite3.Connection, pebble: int, part: int | None) -> St
     if state != "open":
         told = evolve(told, result=result, error=error or told.error)
     return Story(
-        _covered(told, replay.contexts.values()),
+        without_secrets(told, replay.contexts.values()),
         state,
         finished_at,
-        broken,
+        covered(broken),
         repeated_by(connection, (pebble, workflow, source, run)),
     )
 
@@ -127,26 +129,54 @@ class _Replay:
             self._engine.add_workflow(digest, from_json(row[0], Workflow))
 
 
-def _covered(told: PebbleTold, contexts: Any) -> PebbleTold:
-    """Return the story without secrets: handles as dots, and what they stand for taken out of every text."""
+def without_secrets(told: PebbleTold, contexts: Any) -> PebbleTold:
+    """Return the story without secrets: handles as dots, and what they stand for taken out of every text.
+
+    What is told has none of URLs either; the values that came and went are data and have theirs.
+    """
     veil = Veil()
     for context in contexts:
         veil.know_handles(context.options, context.config)
-    return evolve(told, error=veil.text(told.error), nodes=tuple(_covered_run(run, veil) for run in told.nodes))
+    said = partial(_said, veil)
+    return evolve(
+        told,
+        error=said(told.error),
+        given_up=said(told.given_up),
+        wait=_covered_wait(told.wait, said),
+        nodes=tuple(_covered_run(run, veil) for run in told.nodes),
+    )
 
 
 def _covered_run(run: RunTold, veil: Veil) -> RunTold:
-    parts = run.parts
+    parts, said = run.parts, partial(_said, veil)
     if parts is not None:
         opened, failed = (tuple(_covered_run(each, veil) for each in some) for some in (parts.open, parts.failed))
         asked = None if parts.asked is None else _covered_run(parts.asked, veil)
         parts = evolve(parts, open=opened, failed=failed, asked=asked)
     return evolve(
         run,
-        why=veil.text(run.why),
-        error=veil.text(run.error),
+        why=said(run.why),
+        error=said(run.error),
+        wait=_covered_wait(run.wait, said),
         args=tuple(evolve(each, value=veil.data(masked(each.value))) for each in run.args),
-        attempts=tuple(evolve(each, error=veil.text(each.error)) for each in run.attempts),
+        attempts=tuple(evolve(each, error=said(each.error)) for each in run.attempts),
         parts=parts,
-        outputs=veil.data(masked(run.outputs)),
+        outputs=_covered_outputs(veil.data(masked(run.outputs)), said(run.error)),
     )
+
+
+def _covered_outputs(outputs: dict[str, Any], error: str) -> dict[str, Any]:
+    """Return what a node returned; its `error` is told like others, once."""
+    text = outputs.get("error")
+    if not isinstance(text, str):
+        return outputs
+    rest = {name: value for name, value in outputs.items() if name != "error"}
+    return rest if covered(text) == error else {**outputs, "error": covered(text)}
+
+
+def _covered_wait(wait: WaitTold | None, said: Callable[[str], str]) -> WaitTold | None:
+    return None if wait is None else evolve(wait, what=said(wait.what))
+
+
+def _said(veil: Veil, text: str) -> str:
+    return covered(veil.text(text))

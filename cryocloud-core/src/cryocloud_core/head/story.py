@@ -20,6 +20,7 @@ from cryocloud_core.head.telling import Telling
 from cryocloud_core.head.wheel import COUNTER_OF, TOLD_STATES, Done
 from cryocloud_core.sdk.observed import LogRecord, PebbleSeen, TaskSeen
 from cryocloud_core.task import Outcome, TaskId
+from cryocloud_core.url_secrets import covered
 
 
 class Story:
@@ -65,7 +66,7 @@ class Story:
         self._results.closed(held.run, command.result)
         self._ledger.closed(command.pebble)
         if self._wanted("pebble_finished"):
-            seen = PebbleSeen(held.workflow, held.pebble, held.input, self._at, command.result, command.error)
+            seen = PebbleSeen(held.workflow, held.pebble, held.input, self._at, command.result, covered(command.error))
             self._tell("pebble_finished", seen)
 
     def left(self, done: Done) -> None:
@@ -136,7 +137,7 @@ def task_seen(held: Held, event: TaskEnded) -> TaskSeen:
         runtime_s=0.0 if stats is None else stats.runtime_s,
         cpu_time_s=0.0 if stats is None else stats.cpu_time_s,
         max_memory_bytes=0 if stats is None else stats.max_memory_bytes,
-        error=error_of(outcome),
+        error=covered(error_of(outcome)),
     )
 
 

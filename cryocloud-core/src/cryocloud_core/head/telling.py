@@ -79,7 +79,7 @@ class Telling:
             LogRecord(
                 time.time(),
                 level,
-                text,
+                covered(text),
                 logger="cryocloud.head",
                 workflow=workflow,
                 pebble=pebble,

@@ -20,6 +20,7 @@ from cryocloud_core.head.retention import STEP, Retention
 from cryocloud_core.head.telling import Telling
 from cryocloud_core.head.view import BlockedView
 from cryocloud_core.sdk.scheduler import Scheduler
+from cryocloud_core.url_secrets import covered
 
 #: a node that nobody can serve for this long is worth a warning
 PATIENCE_S = 60.0
@@ -56,8 +57,8 @@ class Watch:
         """Return the nodes whose tasks wait, and for what."""
         waiting = self._gate.blocked()
         circles = self._restraint.circles() if self._restraint is not None and waiting else {}
-        views = [BlockedView(b.workflow, b.node, b.count, _with(b, circles)) for b in waiting]
-        views += [BlockedView(b.workflow, b.node, b.count, b.why) for b in self._exchange.blocked()]
+        views = [BlockedView(b.workflow, b.node, b.count, covered(_with(b, circles))) for b in waiting]
+        views += [BlockedView(b.workflow, b.node, b.count, covered(b.why)) for b in self._exchange.blocked()]
         unserved: dict[str, str] = {}
         for counter in self._counters.nodes():
             if counter.pending > 0 and counter.kind:
