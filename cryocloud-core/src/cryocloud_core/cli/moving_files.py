@@ -1,7 +1,7 @@
 """What `cryocloud stage` and `cryocloud put` do: the machinery of the workers, for a person at a terminal.
 
 Laws: paths and URLs alone go to stdout, warnings to stderr, progress too if that is a terminal; an interrupt leaves
-nothing half under a final name and says what is kept.
+nothing half under a final name and says what is kept; what came before it is printed as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from attrs import define, field, frozen
 
 from cryocloud_core.cli.text import plain
 from cryocloud_core.config import Config
-from cryocloud_core.errors import CryoCloudError, ResolutionError, TaskError, UsageError
+from cryocloud_core.errors import CryoCloudError, ResolutionError, StagingError, TaskError, UsageError
 from cryocloud_core.files.misspelt import misspelt_of_workers
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.service import FileService, existing
@@ -75,6 +75,14 @@ class Outcome:
     source: str
     paths: list[str] = field(factory=list)
     error: CryoCloudError | None = None
+    #: an interrupt came before its end, which people are told once for all
+    is_cut: bool = False
+
+    @classmethod
+    def cut_short(cls, source: str) -> Self:
+        """Return what became of a source that was interrupted."""
+        shown = shown_url(source)
+        return cls(shown, error=StagingError("interrupted", subject=shown), is_cut=True)
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -91,10 +99,20 @@ def stage_files(given: Mapping[str, Any]) -> int:
         nonlocal is_told
         if given["to"] is not None:
             _refuse_clashes(files, given["urls"], way)
-        with _unmade(given["to"]):
-            found = files.together.each(lambda url: _outcome(files, url, way, given["to"]), given["urls"])
+        done: dict[int, Outcome] = {}
+
+        def bring(number: int) -> None:
+            done[number] = _outcome(files, given["urls"][number], way, given["to"])
+
+        try:
+            with _unmade(given["to"]):
+                files.together.each(bring, range(len(given["urls"])))
+        except Interrupted:
+            found = [done.get(number) or Outcome.cut_short(url) for number, url in enumerate(given["urls"])]
+            _print_outcomes(found, as_json=given["json"])
+            raise
         is_told = True
-        return _print_outcomes(found, as_json=given["json"])
+        return _print_outcomes([done[number] for number in sorted(done)], as_json=given["json"])
 
     try:
         return _moving(given, work, _kept)
@@ -109,7 +127,12 @@ def put_file(given: Mapping[str, Any]) -> int:
     path, url = given["path"].absolute(), given["url"]
 
     def work(files: FileService) -> int:
-        sent = files.put(str(path), url)
+        try:
+            sent = files.put(str(path), url)
+        except Interrupted:
+            if given["json"]:
+                _print_objects([{"url": shown_url(url), "error": str(Outcome.cut_short(url).error)}])
+            raise
         _print_objects([{"url": sent}]) if given["json"] else _print([sent])
         return 0
 
@@ -243,7 +266,7 @@ def _destination(path: Path, url: str) -> str:
 
 def _print_outcomes(outcomes: list[Outcome], *, as_json: bool) -> int:
     """Print what came, and a line for all that did not; return the exit code."""
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None and not outcome.is_cut]
     if as_json:
         _print_objects([outcome.as_json for outcome in outcomes])
     else:
@@ -256,7 +279,7 @@ def _print_outcomes(outcomes: list[Outcome], *, as_json: bool) -> int:
 
 def _print_objects(objects: list[dict[str, Any]]) -> None:
     for each in objects:
-        print(json.dumps(each))
+        print(json.dumps(each), flush=True)
 
 
 def _print(lines: list[str]) -> None:
