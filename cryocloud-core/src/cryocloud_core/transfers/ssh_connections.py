@@ -157,7 +157,9 @@ async def _connect(url: Url, settings: SshSettings) -> Connection:
     try:
         async with asyncio.timeout(settings.connect_timeout_s * 2):
             ssh = await asyncssh.connect(client_factory=lambda: door, **await settings.arguments())
-            return Connection(ssh, await ssh.start_sftp_client(path_encoding=None), settings, Digests(ssh))
+            # Half: who hears nothing of the other half gives the whole connection up.
+            digests = Digests(ssh, url.server, settings.timeout_s / 2)
+            return Connection(ssh, await ssh.start_sftp_client(path_encoding=None), settings, digests)
     except TimeoutError as error:
         told = f"{url.server} did not let us in within {settings.connect_timeout_s:g} s"
         raise TransferError(told, subject=str(url), repeat=True, remedy="look whether that machine hangs") from error

@@ -121,11 +121,13 @@ class Draft:
         if wanted == "never":
             return
         patience_s = self.connection.settings.timeout_s + self._extra_s
-        found = await self.connection.digests.of(self.path, self.outgoing.size_bytes, patience_s)
+        digests = self.connection.digests
+        found = await digests.of(self.path, self.outgoing.size_bytes, patience_s)
         if found is None and wanted == "always":
             remedy = "set verify to 'auto' to go without"
-            told = f"{self.url.server} cannot run sha256sum for us"
-            raise TransferError(told, subject=str(self.url), remedy=remedy)
+            mute = f"does not answer sha256sum within {digests.answer_s:g} s"
+            why = mute if digests.mute else "cannot run sha256sum for us"
+            raise TransferError(f"{self.url.server} {why}", subject=str(self.url), remedy=remedy)
         if found not in (None, self.outgoing.sha256):
             told = f"{self.url.server} has another content than was sent: sha256 {found}"
             raise TransferError(told, subject=str(self.url), repeat=True)
