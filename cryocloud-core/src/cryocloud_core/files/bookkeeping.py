@@ -66,8 +66,8 @@ class Books:
         return self.folder("taken") / f"{key_of(target)}.json"
 
     def lock(self, target: Path) -> Path:
-        """Return the lock of whoever writes `target`."""
-        return self.folder("locks") / f"{key_of(target)}.lock"
+        """Return the lock of whoever writes `target`; whoever takes it makes its directory if that was taken away."""
+        return (self._known.get("locks") or self.folder("locks")) / f"{key_of(target)}.lock"
 
     def host(self, url: Url) -> Path:
         """Return the directory of the slots of a server."""
@@ -120,19 +120,26 @@ def settled(target: Path) -> Path:
 
 @define(eq=False)
 class Settling:
-    """Settles many targets as `settled` does, for a moment in which nobody moves the directories above their own."""
+    """Settles many targets as `settled` does, for a moment in which nobody moves a directory or puts a link for one."""
 
     _known: dict[str, str] = field(factory=dict)
 
     def __call__(self, target: Path) -> Path:
         """Return a target's one absolute name."""
         folder, name = os.path.split(target)
+        return Path(os.path.join(self._known.get(folder) or self._followed(folder), name))  # noqa: PTH118 - of thousands
+
+    def _followed(self, folder: str) -> str:
         above, last = os.path.split(folder)
-        if not above or last in ("", ".", "..") or os.path.islink(folder):  # noqa: PTH114 - one of thousands
-            return settled(target)
+        if not above or not last or not {".", ".."}.isdisjoint(folder.split("/")):
+            return os.path.realpath(folder)
         if above not in self._known:
             self._known[above] = os.path.realpath(above)
-        return Path(os.path.join(self._known[above], last, name))  # noqa: PTH118
+        followed = os.path.join(self._known[above], last)  # noqa: PTH118
+        if os.path.islink(followed):  # noqa: PTH114
+            followed = os.path.realpath(followed)
+        self._known[folder] = followed
+        return followed
 
 
 def part_of(url: Url, target: Path) -> Path:

@@ -7,9 +7,10 @@ checksum); what we have no book of is not ours.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,11 +159,17 @@ class Cache:
         """Return the book of the copy at a settled path, None when there is none."""
         return read_copy(self.books.meta(target))
 
-    def keep(self, copy: Copy, *, is_first: bool = False) -> None:
-        """Write the book of a copy; `is_first`: before it, where none is, has its name. Raises StagingError."""
-        note = self.terms.disk.note_first if is_first else self.terms.disk.note
+    def keep(self, copy: Copy) -> None:
+        """Write the book of a copy. Raises StagingError."""
         self.books.folder("meta")
-        note(self.books.meta(copy.path), to_data(copy))
+        self.terms.disk.note(self.books.meta(copy.path), to_data(copy))
+
+    def keep_first(self, copies: Iterable[Copy]) -> Iterator[Copy]:
+        """Write the books of copies that have none and get their names now, and yield each. Raises StagingError."""
+        self.books.folder("meta")
+        for copy in copies:
+            self.terms.disk.note_first(self.books.meta(copy.path), to_data(copy))
+            yield copy
 
     def announce(self, copy: Copy) -> None:
         """Note a copy that is about to get its name, over an earlier one or not. Raises StagingError."""
@@ -197,13 +204,19 @@ class Cache:
 
     def owner_of(self, path: Path) -> Copy | None:
         """Return the copy that a settled path is, lies in, or was made of; None for what is not ours."""
-        place, root = str(path), str(self.books.root)
-        while not self.books.is_noted(place) or (copy := self._made_at(Path(place))) is None:
-            above = os.path.dirname(place)  # noqa: PTH120 - asked for every file of a long list
-            if above in (place, root):
-                return None
-            place = above
-        return copy
+        return self.owners()(path)
+
+    def owners(self) -> Callable[[Path], Copy | None]:
+        """Return what does as `owner_of` for many paths, for a moment in which no copy comes or goes."""
+        root = str(self.books.root)
+
+        def owner_at(place: str) -> Copy | None:
+            copy = self._made_at(Path(place)) if self.books.is_noted(place) else None
+            folder = os.path.dirname(place)  # noqa: PTH120 - asked for every file of a long list
+            return owner_above(folder) if copy is None and folder not in (place, root) else copy
+
+        owner_above = functools.cache(owner_at)
+        return lambda path: owner_at(str(path))
 
     def forget(self, copy: Copy, *, is_swept: bool) -> None:
         """Take a copy, and what was made of it, out of the books; of one that `is_swept` it stays noted what it was."""

@@ -7,16 +7,18 @@ only made to hold copies does not count as the whole one of another machine.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from attrs import Factory, field, frozen
 
+from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import private_name
 from cryocloud_core.files.bookkeeping import Books, key_of, settled
 from cryocloud_core.files.disk import told
@@ -42,8 +44,19 @@ class Landing:
 
     def place(self, url: Url) -> Path:
         """Return where the copy of `url` goes: the first choice, or a place apart when something else lies there."""
+        return self._place(url, _openness())
+
+    def places(self, urls: Iterable[Url]) -> dict[Url, Path]:
+        """Return where the copies of many go, but for what cannot be put anywhere."""
+        is_open, places = _openness(), {}
+        for url in urls:
+            with contextlib.suppress(StagingError):
+                places[url] = self._place(url, is_open)
+        return places
+
+    def _place(self, url: Url, is_open: Callable[[str], bool]) -> Path:
         first = datadir_place(url, self.datadir) if url.scheme == "ssh" else copy_place(url, self._root)
-        if first is None or not self._is_free(first, url):
+        if first is None or not self._is_free(first, url, is_open):
             return place_apart(url, self._root)
         if url.scheme == "ssh":
             if not self._claim(first, url):
@@ -79,12 +92,9 @@ class Landing:
         self.check()
         time.sleep(seconds)
 
-    def _is_free(self, place: Path, url: Url) -> bool:
+    def _is_free(self, place: Path, url: Url, is_open: Callable[[str], bool]) -> bool:
         """Return True when the copy of `url` may lie there: nothing does, or an earlier copy of the same."""
-        above = os.path.dirname(place)  # noqa: PTH120 - here and below: looked at for every file of a long list
-        while not os.path.lexists(above):
-            above = os.path.dirname(above)  # noqa: PTH120
-        if not os.path.isdir(above) or not os.access(above, os.W_OK | os.X_OK):  # noqa: PTH112
+        if not is_open(os.path.dirname(place)):  # noqa: PTH120 - asked for every file of a long list
             return False
         source = self.source_of(place)
         return source == url or (source is None and not os.path.lexists(place))
@@ -126,3 +136,15 @@ def _linked(source: Path, name: Path) -> bool:
     except FileExistsError:
         return False
     return True
+
+
+def _openness() -> Callable[[str], bool]:
+    """Return what tells whether the nearest thing that is there is a directory that we may write to."""
+
+    def is_open(folder: str) -> bool:
+        if not os.path.lexists(folder):
+            return is_open_above(os.path.dirname(folder))  # noqa: PTH120
+        return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)  # noqa: PTH112
+
+    is_open_above = functools.cache(is_open)
+    return is_open

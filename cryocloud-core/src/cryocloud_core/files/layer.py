@@ -230,10 +230,14 @@ class Layer:
         copy = self._cache.find(settled(target))
         return copy is None or copy.is_of(remote)
 
-    def source_of(self, path: Path, settle: Settle = settled) -> Url | None:
+    def source_of(self, path: Path) -> Url | None:
         """Return the URL of the copy that `path` is, lies in, or was made of; None for what is no copy of ours."""
-        owner = self._cache.owner_of(settle(path))
-        return None if owner is None else Url.parse(owner.url)
+        return _source(self._cache.owner_of(settled(path)))
+
+    def sources(self, settle: Settle) -> Callable[[Path], Url | None]:
+        """Return what does as `source_of` for many paths, for a moment in which no copy comes or goes."""
+        owner_of = self._cache.owners()
+        return lambda path: _source(owner_of(settle(path)))
 
     def settle(self, seconds: float) -> None:
         """Give transfers that were given up so many seconds at most to take away what they left half."""
@@ -329,3 +333,7 @@ class Layer:
 
     def _progress(self, url: Url) -> Progress:
         return Progress(self.told, self.clock.now, url)
+
+
+def _source(owner: Copy | None) -> Url | None:
+    return None if owner is None else Url.parse(owner.url)

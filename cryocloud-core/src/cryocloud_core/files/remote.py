@@ -12,7 +12,6 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -92,12 +91,9 @@ class Remote:
         """Return the local copies of those files that are small, new here and came; `fetch` brings the others."""
         from cryocloud_core.files.bookkeeping import Settling
 
-        settle, places = Settling(), {}
-        landing = evolve(self._landing(), source_of=partial(self.layer.source_of, settle=settle))
-        for url in urls:
-            if not url.path.endswith("/"):
-                with contextlib.suppress(StagingError):
-                    places[url] = landing.place(url)
+        settle = Settling()
+        landing = evolve(self._landing(), source_of=self.layer.sources(settle))
+        places = landing.places(url for url in urls if not url.path.endswith("/"))
         return {url: places[url] for url in self.layer.fetch_small(places, settle)}
 
     def keep(self, source: Path | Url, folder: Path, *, unzip: bool = False) -> list[str]:

@@ -59,7 +59,7 @@ class SmallDownload:
     #: of the batch under way: directories that are there, and those in which it may leave something behind; between
     #: two batches a sweep may take away an empty one, or the note of one
     _there: set[str] = field(factory=set)
-    _visited: set[str] = field(factory=set)
+    _coming: dict[str, Path] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self._inside = f"{settled(self.books.root)}/"
@@ -87,7 +87,8 @@ class SmallDownload:
         lock = FileLock(self.books.lock(place))
         if not lock.take_now():
             return False
-        is_there = os.path.lexists(place) or os.path.lexists(part_of(url, place))
+        above = os.path.dirname(place)  # noqa: PTH120 - here and below: one step of thousands
+        is_there = os.path.lexists(above) and (os.path.lexists(place) or os.path.lexists(part_of(url, place)))
         if is_there or self.cache.find(place) is not None:
             lock.release()
             return False
@@ -97,11 +98,11 @@ class SmallDownload:
     def _bring(self, free: Mapping[Url, Path]) -> set[Url]:
         saved: dict[Url, _Saved] = {}
         self._there.clear()
-        self._visited.clear()
+        self._coming.clear()
 
         def take(url: Url, file: SmallFile) -> None:
             place = free[url]
-            above = os.path.dirname(place)  # noqa: PTH120 - here and below: one step of thousands
+            above = os.path.dirname(place)  # noqa: PTH120
             self._make_folder(above)
             lies = self._folder_for(above) / private_name()
             looks = self.terms.disk.save(lies, file.content)
@@ -136,18 +137,17 @@ class SmallDownload:
 
     def _folder_for(self, above: str) -> Path:
         """Return where a file lies until it gets its name, noted as a folder in which one may be left."""
-        is_ours = above.startswith(self._inside)
-        folder = self.books.folder("coming") if is_ours else Path(above)
-        if str(folder) not in self._visited:
-            self.books.visit(folder)
-            self._visited.add(str(folder))
-        return folder
+        name = "" if above.startswith(self._inside) else above
+        if name not in self._coming:
+            self._coming[name] = Path(name) if name else self.books.folder("coming")
+            self.books.visit(self._coming[name])
+        return self._coming[name]
 
     def _name(self, saved: Mapping[Url, _Saved]) -> None:
         disk = self.terms.disk
         disk.settle_all([each.lies for each in saved.values()])
-        for url, each in saved.items():
-            self.cache.keep(Copy.of(str(url), each.place, each.remote, each.looks), is_first=True)
+        copies = (Copy.of(str(url), each.place, each.remote, each.looks) for url, each in saved.items())
+        for each, _ in zip(saved.values(), self.cache.keep_first(copies), strict=True):
             disk.rename(each.lies, each.place, durable=False)
             self._fresh.add(os.path.dirname(each.place))  # noqa: PTH120
         self.cache.uses.add(each.place for each in saved.values())
