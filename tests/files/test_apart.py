@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cryocloud_core.errors import ArchiveError, StagingError
-from cryocloud_core.files import archives, durable
+from cryocloud_core.files import archives, durable, uses
 from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.service import FileService
@@ -88,6 +88,25 @@ def test_a_copy_that_was_used_lately_stays(
     used_at(tmp_path, path, 700)
     sweep_later(cache_keep=600)
     assert not path.exists()
+
+
+def test_a_copy_counts_as_used_until_its_task_ends(
+    closed: Path,
+    machine: Callable[..., FileService],
+    sweep_later: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next node is handed its path then, however long ago the use began."""
+    monkeypatch.setattr(uses, "_NOTED_S", 0)
+    files = machine()
+    [path] = staged(files, str(archived(closed / "a.zip", one="1")), unzip=True)
+    used_at(tmp_path, Path(path), 7200)
+    files.remote.release(sweep=False)
+    sweep_later(cache_keep=600)
+    assert Path(path).exists()
+    sweep_later(ahead_s=700, cache_keep=600)
+    assert not Path(path).exists()
 
 
 def test_the_task_that_unpacks_makes_room_at_its_end(closed: Path, machine: Callable[..., FileService]) -> None:
