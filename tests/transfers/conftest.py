@@ -30,6 +30,12 @@ def make() -> Iterator[Make]:
         yield made
 
 
+@pytest.fixture(params=[True, False], ids=["curl", "aiohttp"])
+def fast(request: pytest.FixtureRequest) -> bool:
+    """Say whether small files of web servers are read with libcurl: a test that takes it runs with and without."""
+    return bool(request.param)
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Callable[..., Outgoing]:
     """Give ``source(b"content", moved)``: a file of ours to be put."""

@@ -14,6 +14,7 @@ from attrs import evolve, frozen
 
 from cryocloud_core.sdk.fsspec_transfer import FsspecTransfer
 from cryocloud_core.sdk.transfer import TransferConfig
+from cryocloud_core.testing.transfer_small_reads import SmallReadingConformance
 from cryocloud_core.testing.transfers import FolderPlace, Place, TransferConformance
 from cryocloud_core.transfers.file import FileTransfer
 from cryocloud_core.transfers.http import HttpTransfer
@@ -55,7 +56,16 @@ class TestSsh(TransferConformance):
         made.close()
 
 
-class TestHttp(TransferConformance):
+class OverBothPlanes:
+    """Has what reads small files run with libcurl and without, and all else once."""
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Give `fast` its values."""
+        is_small = metafunc.function.__name__ in vars(SmallReadingConformance)
+        metafunc.parametrize("fast", [True, False] if is_small else [True])
+
+
+class TestHttp(OverBothPlanes, TransferConformance):
     """`http://` to a server with ranges and validators."""
 
     has_directories = False
@@ -67,9 +77,9 @@ class TestHttp(TransferConformance):
         return FolderPlace(folder, lambda name: http_server.url(f"{folder.name}/{name}"))
 
     @pytest.fixture
-    def transfer(self) -> Iterator[HttpTransfer]:
+    def transfer(self, fast: bool) -> Iterator[HttpTransfer]:
         """Give the transfer."""
-        made = HttpTransfer(TransferConfig())
+        made = HttpTransfer(TransferConfig({"fast": fast}))
         yield made
         made.close()
 
@@ -80,7 +90,7 @@ class Unranged(HttpTransfer):
     abilities = evolve(HttpTransfer.abilities, ranges=False)
 
 
-class TestHttpWithoutRanges(TransferConformance):
+class TestHttpWithoutRanges(OverBothPlanes, TransferConformance):
     """`http://` to a server without ranges, validators and HEAD."""
 
     has_directories = False
@@ -93,9 +103,9 @@ class TestHttpWithoutRanges(TransferConformance):
         return FolderPlace(folder, lambda name: http_server.url(f"{folder.name}/{name}", ranges=False))
 
     @pytest.fixture
-    def transfer(self) -> Iterator[HttpTransfer]:
+    def transfer(self, fast: bool) -> Iterator[HttpTransfer]:
         """Give the transfer."""
-        made = Unranged(TransferConfig())
+        made = Unranged(TransferConfig({"fast": fast}))
         yield made
         made.close()
 

@@ -62,12 +62,12 @@ def test_one_file_is_asked_for_again_unless_it_never_changes(
 
 @pytest.mark.parametrize("case", CASES)
 def test_small_files_are_asked_for_again_unless_they_never_change(
-    layer: Callable[[dict[str, Any]], Layer], script_server: ScriptServer, case: Case
+    layer: Callable[[dict[str, Any]], Layer], fast: bool, script_server: ScriptServer, case: Case
 ) -> None:
     """As one file alone is."""
     config, said, is_asked = case
     url = Url.parse(script_server.url())
-    made = layer(config)
+    made = layer({**config, "fast": fast})
     script_server.answers = [answer("200 OK", BODY, ETag='"1"', Cache_Control=said), OTHER]
     came = [each.content for each in made.transfers.to(url).read_small([url], 1) if each is not None]
     assert came == ([] if is_asked else [BODY]), "another version was seen after the last byte"

@@ -240,9 +240,9 @@ class Crowd:
         return web.Response(body=request.path.encode(), headers={"ETag": '"1"'})
 
 
-def test_a_web_server_is_asked_by_as_many_as_were_allowed(make: Make, crowd: Crowd) -> None:
+def test_a_web_server_is_asked_by_as_many_as_were_allowed(make: Make, crowd: Crowd, fast: bool) -> None:
     """Requests under way, counted at the server: those that ask once more after the last byte are among them."""
-    http = make(HttpTransfer, {"timeout": 20})
+    http = make(HttpTransfer, {"timeout": 20, "fast": fast})
     urls = [Url.parse(f"http://127.0.0.1:{crowd.port}/{at}") for at in range(40)]
     found = [file for file in http.read_small(urls, crowd.together) if file is not None]
 
@@ -262,10 +262,10 @@ def test_a_list_of_files_that_are_not_small_is_given_up_soon(loop: BackgroundLoo
     assert len(begun) == MISSES - 2 + 1 + MISSES
 
 
-def asked(make: Make, server: ScriptServer, *answers: Answer) -> list[bytes]:
+def asked(make: Make, fast: bool, server: ScriptServer, *answers: Answer) -> list[bytes]:
     """Return what came of one file of a server that gives these answers."""
     server.answers = list(answers)
-    http = make(HttpTransfer, {"timeout": 5})
+    http = make(HttpTransfer, {"timeout": 5, "fast": fast})
     return [file.content for file in http.read_small([Url.parse(server.url())], 1) if file is not None]
 
 
@@ -279,27 +279,29 @@ AGAIN: list[tuple[str, Mapping[str, Any], bytes, list[bytes]]] = [
 
 @pytest.mark.parametrize(("again", "expected"), [(a[1], a[3]) for a in AGAIN], ids=[a[0] for a in AGAIN])
 def test_a_file_that_is_not_surely_of_one_version_is_left_out(
-    make: Make, script_server: ScriptServer, again: Mapping[str, Any], expected: list[bytes]
+    make: Make, fast: bool, script_server: ScriptServer, again: Mapping[str, Any], expected: list[bytes]
 ) -> None:
     """What the server tells after the last byte must be what it told before the first."""
     head = answer("200 OK", b"", **again)
-    assert asked(make, script_server, answer("200 OK", BODY, ETag='"1"'), head) == expected
+    assert asked(make, fast, script_server, answer("200 OK", BODY, ETag='"1"'), head) == expected
     assert [request.method for request in script_server.asked] == ["GET", "HEAD"]
 
 
-def test_where_nothing_tells_versions_apart_nothing_is_asked_twice(make: Make, script_server: ScriptServer) -> None:
+def test_where_nothing_tells_versions_apart_nothing_is_asked_twice(
+    make: Make, fast: bool, script_server: ScriptServer
+) -> None:
     """Without a validator there is nothing to compare; a checksum tells more; nothing is no mixture."""
-    assert asked(make, script_server, answer("200 OK", BODY)) == [BODY]
+    assert asked(make, fast, script_server, answer("200 OK", BODY)) == [BODY]
     with_checksum = answer("200 OK", BODY, ETag='"1"', Content_MD5="eB5eJF1ptWaXm4bijSPyxw==")
-    assert asked(make, script_server, with_checksum) == [BODY]
-    assert asked(make, script_server, answer("200 OK", b"", ETag='"1"')) == [b""]
+    assert asked(make, fast, script_server, with_checksum) == [BODY]
+    assert asked(make, fast, script_server, answer("200 OK", b"", ETag='"1"')) == [b""]
     assert [request.method for request in script_server.asked] == ["GET", "GET", "GET"]
 
 
-def test_an_answer_without_length_or_cut_short_is_left_out(make: Make, script_server: ScriptServer) -> None:
+def test_an_answer_without_length_or_cut_short_is_left_out(make: Make, fast: bool, script_server: ScriptServer) -> None:
     """Only what the server counted is known to be whole."""
-    assert asked(make, script_server, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + BODY) == []
-    assert asked(make, script_server, answer("200 OK", BODY, Content_Length="11")) == []
+    assert asked(make, fast, script_server, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + BODY) == []
+    assert asked(make, fast, script_server, answer("200 OK", BODY, Content_Length="11")) == []
 
 
 def test_who_is_not_let_in_knocks_once(make: Make, ssh_server: SshServer, tmp_path: Path) -> None:

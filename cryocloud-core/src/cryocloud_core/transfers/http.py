@@ -64,7 +64,7 @@ class HttpTransfer(Transfer):
     def read_small(self, urls: Sequence[Url], streams: int) -> Generator[SmallFile | None]:
         """Yield small files whole; a server that offers no checksum is asked again after the last byte of each."""
         try:
-            if self._asking.settings_of(urls[0]).fast and importlib.util.find_spec("pycurl") is not None:
+            if self._asking.settings_of(urls[0]).fast and _has_curl():
                 yield from self._with_curl(urls, streams)
             else:
                 yield from side_by_side(self._loop, urls, streams, partial(small, self._asking), RAISED)
@@ -89,13 +89,16 @@ class HttpTransfer(Transfer):
         if self._loop.is_running:
             self._loop.run(asking.close())
         self._loop.close()
-        while self._lines:
-            self._lines.pop().close()
+        for lines in [self._lines.pop() for _ in range(len(self._lines))]:
+            lines.close()
 
     def _with_curl(self, urls: Sequence[Url], streams: int) -> Iterator[SmallFile | None]:
         from cryocloud_core.transfers.http_curl import CurlAsking, CurlLines
 
-        lines = self._lines.pop() if self._lines else CurlLines()
+        try:
+            lines = self._lines.pop()
+        except IndexError:
+            lines = CurlLines()
         try:
             yield from lines.read(urls, streams, partial(small, CurlAsking(self.config)))
         finally:
@@ -167,3 +170,15 @@ def _same(remote: RemoteFile, validator: str | None) -> RemoteFile:
     if validator is not None and remote.validator not in (None, validator):
         raise RemoteFileChanged("is no longer the file that was begun with", subject=remote.url)
     return remote
+
+
+def _has_curl() -> bool:
+    """Return True where libcurl is installed and can be loaded."""
+    if importlib.util.find_spec("pycurl") is None:
+        return False
+    try:
+        importlib.import_module("cryocloud_core.transfers.http_curl")
+    except ImportError as error:
+        logger.debug("small files are read without libcurl: %s", error)
+        return False
+    return True

@@ -1,14 +1,15 @@
 """Requests to web servers through libcurl, where it is installed: small answers, many at a time, in the calling thread.
 
-Laws: what decides over an answer is what decides over those of aiohttp; an answer is held whole, so that none is longer
-than SMALL_BYTES; lines belong to one thread at a time; whatever curl alone would do beside asking (redirects, cookies,
-passwords from files, proxies of the environment) it does not.
+Laws: what decides over an answer is what decides over those of aiohttp, and a head that aiohttp would not take is none;
+an answer is held whole, so that none is longer than SMALL_BYTES; lines belong to one thread at a time; whatever curl
+alone would do beside asking and keeping cookies (redirects, passwords from files, proxies of the environment) it does
+not.
 """
 
 from __future__ import annotations
 
 import math
-import re
+import os
 import ssl
 import time
 import types
@@ -18,13 +19,13 @@ from typing import Any, Final
 
 import pycurl
 from attrs import define, field, frozen
-from multidict import CIMultiDict
 
 from cryocloud_core.errors import TransferError
 from cryocloud_core.sdk.transfer import SMALL_BYTES, SmallFile
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.http_answers import length_of
 from cryocloud_core.transfers.http_asking import PAGE_BYTES, Answer, Asking
+from cryocloud_core.transfers.http_heads import Head
 from cryocloud_core.transfers.http_settings import HttpSettings
 from cryocloud_core.transfers.http_url import request_url
 from cryocloud_core.transfers.side_by_side import MISSES, Reading, one
@@ -33,10 +34,12 @@ from cryocloud_core.transfers.side_by_side import MISSES, Reading, one
 BEAT_S = 0.1
 #: what curl reads from a socket at a time
 _BUFFER_BYTES = 256 * 1024
-#: a header that goes on in the next line
-_FOLD = re.compile(rb"\n[ \t]+")
-#: seconds of rest where curl has no socket to wait for
+#: seconds of rest where curl has no socket that it can wait for, as those beyond the 1 024th of a process are
 _REST_S = 0.01
+#: the longest time that curl can count
+_LONGEST_MS = 2**31 - 1
+#: no heads of proxies, which would come before those of servers (CURLOPT_SUPPRESS_CONNECT_HEADERS; pycurl has no name)
+_NO_CONNECT_HEADS = 265
 #: what a line is set to for all its requests
 _FIXED: Final = {
     "NOSIGNAL": 1,
@@ -47,6 +50,7 @@ _FIXED: Final = {
     "SSLVERSION": pycurl.SSLVERSION_TLSv1_2,
     "BUFFERSIZE": _BUFFER_BYTES,
     "LOW_SPEED_LIMIT": 1,
+    "COOKIEFILE": "",
 }
 
 
@@ -119,8 +123,12 @@ class CurlLines:
     """Connections, kept for the next requests, and the work that each is busy for."""
 
     _multi: Any = field(factory=pycurl.CurlMulti)
+    _cookies: Any = field(factory=pycurl.CurlShare)
     _idle: list[_Line] = field(factory=list)
     _busy: dict[Any, tuple[_Line, _Talk]] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self._cookies.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_COOKIE)
 
     def read(self, urls: Sequence[Url], streams: int, read: Reading) -> Generator[SmallFile | None]:
         """Yield what `read` returns of each URL as it comes, None when nothing came for a moment.
@@ -153,17 +161,21 @@ class CurlLines:
 
     def _go_on(self, talk: _Talk, told: CurlAnswer | TransferError | None) -> None:
         wish = talk.go_on(told)
-        if wish is not None:
-            line = self._idle.pop() if self._idle else _Line()
+        if wish is None:
+            return
+        try:
+            line = self._idle.pop() if self._idle else _Line(self._cookies)
             line.ask(wish)
             self._multi.add_handle(line.curl)
-            self._busy[line.curl] = line, talk
+        except pycurl.error as error:
+            raise TransferError(f"this libcurl cannot ask: {error}", subject=str(wish.url), repeat=True) from error
+        self._busy[line.curl] = line, talk
 
     def _answered(self) -> Iterator[tuple[_Talk, CurlAnswer | TransferError]]:
         """Wait for a moment, and yield whose request has been answered, or has failed."""
         self._multi.perform()
         ended = list(self._ended())
-        if not ended and self._multi.select(BEAT_S) < 0:
+        if not ended and self._multi.select(BEAT_S) <= 0:
             time.sleep(_REST_S)
         for curl, failure in ended:
             line, talk = self._busy[curl]
@@ -184,35 +196,16 @@ class CurlLines:
         self._idle.append(line)
 
 
-@frozen
-class _Head:
-    """How an answer begins."""
-
-    status: int
-    reason: str
-    headers: CIMultiDict[str]
-
-    @classmethod
-    def of(cls, lines: Sequence[bytes]) -> _Head:
-        """Return what the lines say: those of the last head, as 100 and 103 are not the last word; no trailers."""
-        blocks = b"".join(lines).replace(b"\r\n", b"\n").split(b"\n\n")
-        head = next((block for block in reversed(blocks) if block.startswith(b"HTTP/")), b"")
-        first, *rest = _FOLD.sub(b" ", head).decode("utf-8", "surrogateescape").split("\n")
-        _, code, *reason = [*first.split(None, 2), "", ""]
-        fields = (line.partition(":") for line in rest if line)
-        headers = CIMultiDict([(name, value.strip()) for name, _, value in fields])
-        return cls(int(code) if code.isascii() and code.isdigit() else 0, "".join(reason).strip(), headers)
-
-
 @define(eq=False)
 class _Line:
     """One handle of curl: it asks one thing at a time and keeps what comes."""
 
+    cookies: Any
     curl: Any = field(factory=pycurl.Curl)
     _wish: Wish | None = None
     _settings: HttpSettings | None = None
     _lines: list[bytes] = field(factory=list)
-    _head: _Head | None = None
+    _head: Head | None = None
     _content: list[bytes] = field(factory=list)
     #: bytes that may still come; below 0 when something was cut
     _room: int = 0
@@ -220,6 +213,8 @@ class _Line:
     def __attrs_post_init__(self) -> None:
         for name, value in _FIXED.items():
             self.curl.setopt(getattr(pycurl, name), value)
+        self.curl.setopt(_NO_CONNECT_HEADS, 1)
+        self.curl.setopt(pycurl.SHARE, self.cookies)
         self.curl.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.curl.setopt(pycurl.WRITEFUNCTION, self._take)
 
@@ -237,10 +232,11 @@ class _Line:
 
     def told(self, failure: str) -> CurlAnswer | TransferError:
         """Return the answer to what was asked, or why there is none."""
-        wish, head = self._wish, self._head or _Head.of(self._lines)
+        wish, head = self._wish, self._head or Head.of(self._lines)
         assert wish is not None
-        if failure and self._room >= 0:
-            return TransferError(f"{wish.url.server}: {failure}", subject=str(wish.url), repeat=True)
+        if head is None or (failure and self._room >= 0):
+            told = f"{wish.url.server}: {failure or 'does not keep to HTTP'}"
+            return TransferError(told, subject=str(wish.url), repeat=True)
         content = b"".join(self._content)
         return CurlAnswer(wish.url, wish.settings, head.status, head.reason, head.headers, content)
 
@@ -251,10 +247,10 @@ class _Line:
             if place is None:
                 self.curl.unsetopt(option)
             else:
-                self.curl.setopt(option, place)
+                self.curl.setopt(option, os.fsencode(place))
         self.curl.setopt(pycurl.PROXY, settings.proxy or "")
-        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, math.ceil(settings.connect_timeout_s * 1000))
-        self.curl.setopt(pycurl.LOW_SPEED_TIME, math.ceil(settings.timeout_s))
+        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, _ms(settings.connect_timeout_s))
+        self.curl.setopt(pycurl.LOW_SPEED_TIME, math.ceil(_ms(settings.timeout_s) / 1000))
         self._settings = settings
 
     def _take(self, data: bytes) -> int | None:
@@ -267,7 +263,9 @@ class _Line:
     def _room_for_body(self) -> int:
         """Return the bytes that are taken of an answer, below 0 when it is longer than that."""
         assert self._wish is not None
-        self._head = _Head.of(self._lines)
+        self._head = Head.of(self._lines)
+        if self._head is None:
+            return -1
         if self._head.status not in (200, 206):
             return PAGE_BYTES
         room = self._wish.limit
@@ -276,4 +274,8 @@ class _Line:
 
 def _line(name: str, value: str) -> bytes:
     """Return a header as curl takes it: one without a value is marked, else it would be left out."""
-    return (f"{name}: {value}" if value else f"{name};").encode("utf-8", "surrogateescape")
+    return (f"{name}: {value}" if value.strip() else f"{name};").encode("utf-8", "surrogateescape")
+
+
+def _ms(seconds: float) -> int:
+    return math.ceil(min(seconds * 1000, _LONGEST_MS))

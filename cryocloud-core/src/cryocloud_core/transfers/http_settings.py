@@ -7,13 +7,14 @@ its own name, never what is meant for all.
 from __future__ import annotations
 
 import base64
+import re
 import ssl
 import urllib.request
 from typing import Final
 
 from attrs import field, frozen
 
-from cryocloud_core.errors import TransferError
+from cryocloud_core.errors import ConfigError, TransferError
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.configured import Configured
@@ -35,6 +36,9 @@ SETTINGS: Final = frozenset(
         "user",
     }
 )
+#: what ends a header, or is none of its name's letters (RFC 9110): the rest would be read as headers of their own
+_BREAK: Final = re.compile(r"[\r\n\0]")
+_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 CONNECT_TIMEOUT_S = 20.0
 TIMEOUT_S = 60.0
 
@@ -66,7 +70,7 @@ class HttpSettings:
             config = config.without(CREDENTIALS)
         found = Configured(config, url, "HTTP")
         return cls(
-            _headers(found, url),
+            _checked(_headers(found, url), found),
             found.path("ca"),
             _with_scheme(found.text("proxy", _proxy_of(url))),
             found.truth("allow_downgrade", usual=False),
@@ -96,6 +100,17 @@ def _headers(found: Configured, url: Url) -> dict[str, str]:
     if user is not None:
         both = f"{user}:{found.text('password') or ''}".encode()
         return headers | {"Authorization": f"Basic {base64.b64encode(both).decode()}"}
+    return headers
+
+
+def _checked(headers: dict[str, str], found: Configured) -> dict[str, str]:
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name) or _BREAK.search(value):
+            raise ConfigError(
+                f"header {name!r} cannot be sent: its name has odd characters, or its text a line end or NUL",
+                subject=f"{found.root}.{found.config.section(found.url)}",
+                remedy="look for a line end at the end of the text, or of what it is read from",
+            )
     return headers
 
 
