@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -14,11 +15,14 @@ from attrs import define
 from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.disk import Disk
 from cryocloud_core.files.layer import Layer
+from cryocloud_core.files.service import FileService
 from cryocloud_core.files.small_reading import BATCH_FILES
 from cryocloud_core.files.sweeping import LEFTOVER_S
+from tests.files.folder_transfer import put, staged, zipped
 from tests.files.hostile import Killed, World, layer_of, place
 from tests.files.small_transfer import private_files, small_layer, wanted_of, world_of
 
+PATIENCE_S = 20.0
 QUICK: dict[str, Any] = {"sweep_every_s": 0.0, "cache_keep_s": 0.0}
 
 
@@ -97,3 +101,29 @@ def test_what_a_killed_batch_left_goes(tmp_path: Path) -> None:
 
     sweep_tomorrow(layer)
     assert private_files(tmp_path / "out") == []
+
+
+def _unpack(machine: Callable[..., FileService]) -> None:
+    staged(machine(), "s3://store/in/a.zip", unzip=True)
+
+
+def test_what_a_killed_task_unpacked_goes_with_the_archive(
+    servers: Path, machine: Callable[..., FileService], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though it died before it could say of what that was made."""
+    put(servers, "store/in/a.zip", zipped(one="1"))
+    real = Layer.belongs
+
+    def dying(layer: Layer, path: Path, target: Path) -> None:
+        os._exit(9) if path.exists() else real(layer, path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Layer, "belongs", dying)
+        child = multiprocessing.get_context("fork").Process(target=_unpack, args=(machine,))
+        child.start()
+        child.join(PATIENCE_S)
+    assert child.exitcode == 9
+    assert {path.name for path in (tmp_path / "tmp/cc/unpacked").rglob("*")} >= {"a", "a.zip", "one"}
+
+    machine(cache_max_bytes=1, cache_sweep_every=0, cache_keep=0).remote.layer.sweep()
+    assert not (tmp_path / "tmp/cc/unpacked").exists()

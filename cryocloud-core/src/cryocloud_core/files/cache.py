@@ -231,7 +231,7 @@ class Cache:
                 book.unlink(missing_ok=True)
 
     def add_belonging(self, path: Path, target: Path) -> None:
-        """Note that `path` was made of the copy at `target`. Raises StagingError."""
+        """Note that `path` was, or is about to be, made of the copy at `target`. Raises StagingError."""
         copy = self.find(target)
         if copy is not None:
             outdated = {name: size for name, size in copy.outdated.items() if name != str(path)}
@@ -287,6 +287,8 @@ def _is_of_us(folder: Path) -> bool:
 
 
 def _bytes_of(path: Path) -> int:
+    if not os.path.lexists(path):
+        return 0
     if not path.is_dir():
         return path.stat().st_size
     return sum(each.stat(follow_symlinks=False).st_size for each in path.rglob("*") if not each.is_dir())

@@ -209,7 +209,10 @@ class Layer:
             self.disk.note(self._books.meta(Path(path)), {"of": copy.target})
 
     def belongs(self, path: Path, target: Path) -> None:
-        """Note that `path` was made of the copy at `target`: it is used, current and swept together with it."""
+        """Note that `path` was made of the copy at `target`: it is used, current and swept together with it.
+
+        It may be noted before it is made, should who makes it die over it, and is noted again when it is there.
+        """
         self._cache.add_belonging(settled(path), settled(target))
 
     def made_before(self, target: Path) -> None:

@@ -20,10 +20,11 @@ from attrs import Factory, define, evolve, field
 
 from cryocloud_core.errors import ArchiveError, RemoteFileMissing, StagingError
 from cryocloud_core.files.layer_settings import LayerSettings
+from cryocloud_core.files.members import packing_of
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.own_folder import own_folder
 from cryocloud_core.files.transfers import Transfers
-from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, is_whole, unpacked
+from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, is_whole, places, unpacked
 from cryocloud_core.sdk.url import Url
 
 if TYPE_CHECKING:
@@ -229,6 +230,9 @@ class Remote:
         raise AssertionError("a place of a new name is free")
 
     def _unpacked(self, copy: Path) -> list[str]:
+        first, *_ = places(copy)
+        if not os.path.lexists(first) and packing_of(copy) is not None:
+            self.layer.belongs(first, copy)
         try:
             found = unpacked(copy, self.how)
         except ArchiveError as error:
