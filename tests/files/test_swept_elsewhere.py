@@ -18,6 +18,7 @@ from cryocloud_core.files.service import FileService
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.sdk.registry import Registry
 from cryocloud_core.sdk.routes import Routes
+from tests.files.closed_archives import archived
 from tests.files.folder_transfer import clear, put, reads, routes_to, staged, zipped
 from tests.services.sshserver import SshServer
 
@@ -172,6 +173,27 @@ def test_a_copy_of_a_copy_that_both_machines_swept_is_there_again_for_the_next_n
     assert Path(paths[0]).read_text() == "content"
     with pytest.raises(StagingError, match=r"was a copy and is no longer here: ssh://.*cache_keep"):
         staged(machines.machine("near"), paths[1])
+
+
+def test_what_was_unpacked_of_an_archive_of_that_machine_is_had_from_there(
+    closed: Path, machines: Machines, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only if it is the same one still: its versions can be told apart."""
+    archive = archived(closed / "a.zip", one="1", two_a="2")
+    path = machines.handed_on(str(archive), unzip=True)
+    assert machines.base / "far/tmp" in Path(path).parents
+    machines.sweep()
+    assert not os.path.lexists(path)
+
+    found = Path(staged(machines.machine("near"), path, "far"))
+    assert found.read_text() == "1"
+    assert machines.base / "near" in found.parents
+    assert archive.exists()
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+    archived(archive, one="newer")
+    said = r"was a copy and is no longer there: ssh://.*/a\.zip: is another version than was unpacked there.*cache_keep"
+    with pytest.raises(StagingError, match=said):
+        staged(machines.machine("near"), path, "far")
 
 
 def test_another_version_than_was_handed_on_is_told(

@@ -19,8 +19,10 @@ from cryocloud_core.errors import RemoteFileMissing, ResolutionError, StagingErr
 from cryocloud_core.files.bookkeeping import key_of
 from cryocloud_core.files.cache import Copy
 from cryocloud_core.files.layer import Layer
+from cryocloud_core.files.local_archives import archive_of
 from cryocloud_core.files.own_folder import own_folder
 from cryocloud_core.files.places import place_of
+from cryocloud_core.sdk.transfer import RemoteFile
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.wire import from_data
 
@@ -36,21 +38,27 @@ _MOST_BYTES = 2 * 1024 * 1024
 
 @frozen
 class Swept:
-    """A copy that is gone from another machine: its book, and the place that is gone with it, of which `path` is."""
+    """A copy that is gone from another machine: its book, and the place that went with it, where `asked` lies."""
 
     copy: Copy
     place: PurePosixPath
-    path: PurePosixPath
+    asked: Url
 
     @property
     def original(self) -> Url:
-        """What it was a copy of."""
-        return Url.parse(self.copy.url)
+        """What it was a copy of, as it is called from here."""
+        url = Url.parse(self.copy.url)
+        return url if archive_of(url) is None else self.asked.with_path(url.path)
 
     @property
     def below(self) -> PurePosixPath:
         """What was asked for, below the copy or what it was unpacked to; `.` for that itself."""
-        return self.path.relative_to(self.place)
+        return PurePosixPath(self.asked.path).relative_to(self.place)
+
+    @property
+    def is_of_local_archive(self) -> bool:
+        """Whether its original is an archive on its own machine."""
+        return archive_of(Url.parse(self.copy.url)) is not None
 
     @property
     def is_unpacked(self) -> bool:
@@ -85,7 +93,7 @@ class Elsewhere:
             if str(place) == folder or self._is_there(url.with_path(str(place))):
                 return None
             for copy in self._noted(url, folder, place):
-                return Swept(copy, place, path)
+                return Swept(copy, place, url)
         return None
 
     def _noted(self, url: Url, folder: str, place: PurePosixPath) -> Iterator[Copy]:
@@ -98,7 +106,7 @@ class Elsewhere:
                 continue
             of = _pointed(data)
             for copy in map(_copy, self._books(url, folder, of) if of else ()):
-                if copy is not None and str(place) in copy.made and _is_elsewhere(copy.url):
+                if copy is not None and str(place) in copy.made and _is_known(copy.url):
                     yield copy
 
     def _books(self, url: Url, folder: str, place: str) -> Iterator[bytes]:
@@ -125,10 +133,27 @@ def _folder_of(url: Url) -> str | None:
     return found[1] if found else None
 
 
+def is_same_archive(there: RemoteFile, copy: Copy) -> bool:
+    """Return True for an archive that ssh tells to be as it was when another machine unpacked its own.
+
+    Of the time of change, in nanoseconds in the book, ssh tells whole seconds.
+    """
+    changed = (there.validator or "").rpartition("-")[2].partition(".")[0]
+    return there.size_bytes == copy.size_bytes and changed == (copy.validator or "")[:-9] != ""
+
+
 def _is_elsewhere(url: str) -> bool:
     """Return True for what is fetched from a server, and no file of whoever asks."""
     try:
         return isinstance(place_of(url), Url)
+    except ResolutionError:
+        return False
+
+
+def _is_known(url: str) -> bool:
+    """Return True for a URL of the books, which may be of an archive on the machine that unpacked it."""
+    try:
+        return Url.parse(url).scheme != "file" or Url.parse(url).path.startswith("/")
     except ResolutionError:
         return False
 
