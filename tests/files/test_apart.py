@@ -267,6 +267,8 @@ def _as_nobody(base: Path, machine: Callable[..., FileService]) -> None:
     assert path.read_text() == "1"
     with pytest.raises(StagingError, match="cannot be removed"):
         staged(machine(**given), str(archive), unzip=True, keep=False)
+    with pytest.raises(StagingError, match=r"argument 'a': .*hidden/a\.zip: cannot be read: Permission denied"):
+        staged(machine(**given), str(base / "hidden/a.zip"), unzip=True)
 
 
 def test_a_user_who_may_only_read_the_directory(machine: Callable[..., FileService], tmp_path: Path) -> None:
@@ -279,6 +281,7 @@ def test_a_user_who_may_only_read_the_directory(machine: Callable[..., FileServi
     if os.geteuid() == 0:
         os.chown(base, NOBODY, -1)
     (base / "data").chmod(0o555)
+    (base / "hidden").mkdir(mode=0o000)
     try:
         child = multiprocessing.get_context("fork").Process(target=_as_nobody, args=(base, machine))
         child.start()

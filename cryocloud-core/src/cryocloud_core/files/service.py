@@ -23,7 +23,7 @@ from cryocloud_core.files.remote import Remote
 from cryocloud_core.files.tempdirs import DEFAULT_BASE
 from cryocloud_core.files.together import Together
 from cryocloud_core.files.transfers import Transfers
-from cryocloud_core.files.unpacked import Unpacking, copy_of, goes_apart, is_ours, unpacked
+from cryocloud_core.files.unpacked import Unpacking, copy_of, goes_apart, is_file, is_ours, unpacked
 from cryocloud_core.sdk.processor import flag
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.task import Preparation, StagingKind
@@ -158,11 +158,12 @@ class FileService:
             return Substitutes(self.remote, self.local).instead(missing, url, way)
 
     def _unpacked(self, path: Path, *, keep: bool) -> list[str]:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - Path's own raises
             return [str(path)]
-        if not path.is_file() and copy_of(path, self.how.tempdir) is None:
+        is_here = is_file(path)
+        if not is_here and copy_of(path, self.how.tempdir) is None:
             existing(path)
-        if path.is_file() and goes_apart(path):
+        if is_here and goes_apart(path):
             return self.remote.unpacked_apart(path, keep=keep)
         found = unpacked(path, self.how)
         if not keep and found != [str(path)]:

@@ -130,24 +130,29 @@ def copy_of(archive: Path, tempdir: Path) -> Path | None:
     One below the temporary directory is only had while nothing can be put beside the archive, or when that is gone.
     """
     beside = copy_beside(archive)
-    if beside is not None or (archive.is_file() and not goes_apart(archive)):
+    if beside is not None or (is_file(archive) and not goes_apart(archive)):
         return beside
     if not is_own_alone(own_folder(tempdir)):
         return None
     from cryocloud_core.files.local_archives import last_place  # few archives are gone, or lie where nothing can be put
 
     place = last_place(archive, tempdir)
-    return None if place is None else copy_beside(place, Stamp.of(archive) if archive.is_file() else None)
+    return None if place is None else copy_beside(place, Stamp.of(archive) if is_file(archive) else None)
 
 
 def copy_beside(archive: Path, known: Stamp | None = None) -> Path | None:
     """Return the copy beside an archive, or beside where it would lie, of the version that is there or `known`."""
-    known = known or (Stamp.of(archive) if archive.is_file() else None)
+    known = known or (Stamp.of(archive) if is_file(archive) else None)
     for place in places(archive):
         stamp = Stamp.read(place)
         if stamp is not None and (stamp == known if known else stamp.source == archive.name):
             return place
     return None
+
+
+def is_file(path: Path) -> bool:
+    """Return True for a file, False also for what lies where we may not look."""
+    return os.path.isfile(path)  # noqa: PTH113 - Path's own raises
 
 
 def goes_apart(archive: Path) -> bool:
