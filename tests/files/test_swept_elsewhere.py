@@ -237,11 +237,11 @@ def test_a_file_that_somebody_took_out_of_a_copy_is_not_had_from_elsewhere(serve
     assert reads("store") == asked
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"of": 7}', '{"of": "/"}', "stranger", "local", "loop"])
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"of": 7}', '{"of": "/"}', "stranger", "local", "loop", "other"])
 def test_a_note_that_tells_nothing_leaves_what_was_said(
     note: str, servers: Path, machines: Machines, ssh_server: SshServer
 ) -> None:
-    """Damaged, of another path, of a file of the machine itself, or of itself: the remedy says what may help."""
+    """Damaged, of another path, of a file there, of itself, of a copy that knows nothing of it: a remedy is told."""
     put(servers, "store/in/a")
     path = machines.handed_on("s3://store/in/a")
     machines.sweep()
@@ -252,6 +252,9 @@ def test_a_note_that_tells_nothing_leaves_what_was_said(
         "local": held | {"url": "file:///etc/passwd"},
         "loop": held | {"url": ssh_server.url(path)},
     }
+    if note == "other":
+        put(servers, "store/in/b")
+        odd["other"] = {"of": machines.handed_on("s3://store/in/b")}
     place.write_text(json.dumps(odd[note]) if note in odd else note)
 
     with pytest.raises(StagingError, match=r"has nothing of that name.* \(?.*cache_keep") as raised:
