@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files import cache
+from cryocloud_core.files.landing import Landing
 from cryocloud_core.files.service import FileService
 from cryocloud_core.sdk.url import Url
 from tests.files.folder_transfer import clear, put, reads, staged, zipped
@@ -115,6 +117,35 @@ def test_what_was_fetched_again_and_not_unpacked_by_a_task_that_died_is_unpacked
     assert staged(machine(), path) == path
     assert not archive.exists()
     assert reads("a.zip") == 2
+
+
+def test_what_another_brought_and_swept_meanwhile_is_brought_again(
+    servers: Path,
+    machine: Callable[..., FileService],
+    sweep: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While this one waited for it."""
+    put(servers, "store/in/a.nc", "content")
+    path = handed_on(machine(), "s3://store/in/a.nc")
+    sweep()
+    real, once = Landing.alone, ["once"]
+
+    @contextlib.contextmanager
+    def alone(landing: Landing, url: Url) -> Iterator[None]:
+        is_first = bool(once) and once.pop()
+        if is_first:
+            handed_on(machine(), path)
+        with real(landing, url):
+            yield
+        if is_first:
+            sweep()
+
+    monkeypatch.setattr(Landing, "alone", alone)
+    user = machine()
+    assert staged(user, path) == path
+    sweep()
+    assert Path(path).read_text() == "content"
 
 
 def test_of_a_huge_directory_that_was_swept_little_stays_noted(

@@ -86,10 +86,16 @@ class Apart:
         copy = Copy(found.url, str(place), size, int(found.validator or 0), 0, found.validator)
         # A guess of what it takes stays noted should we die over it.
         self.layer.begin_making(evolve(copy, belongs={str(target): size}))
-        made = self._unpacked(archive, place)
-        if look_at(archive) != found:
+        try:
+            made = self._unpacked(archive, place)
+        except ArchiveError:
+            _refuse_changed(archive, found)
+            raise
+        try:
+            _refuse_changed(archive, found)
+        except StagingError:
             self.disk.remove(made)
-            raise StagingError("was changed while it was unpacked", subject=str(archive))
+            raise
         self.layer.belongs(made, place)
         self._remember(archive, place)
         return made
@@ -119,6 +125,11 @@ def _look(archive: Path) -> RemoteFile:
     if found is None:
         raise StagingError("is gone", subject=str(archive))
     return found
+
+
+def _refuse_changed(archive: Path, found: RemoteFile) -> None:
+    if look_at(archive) != found:
+        raise StagingError("was changed while it was unpacked", subject=str(archive))
 
 
 def _numbers() -> Iterator[int]:

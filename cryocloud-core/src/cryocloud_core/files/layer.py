@@ -221,12 +221,13 @@ class Layer:
         if copy is not None:
             self._reuse(copy, Url.parse(copy.url))
 
-    def in_use(self, path: Path) -> None:
-        """Keep the copy at `path` (or what belongs to one) from being swept until `release_all`."""
+    def in_use(self, path: Path) -> bool:
+        """Keep the copy at `path` (or what belongs to one) from being swept until `release_all`; False for no copy."""
         owner = self._cache.owner_of(settled(path))
         if owner is not None:
             self._cache.uses.add([owner.path])
             self._cache.touch(owner.path)
+        return owner is not None
 
     def is_of(self, remote: RemoteFile, target: Path) -> bool:
         """Return True when nothing says that the copy at `target` is of another version than the other side has."""

@@ -58,11 +58,14 @@ class Regaining:
     unpack: Callable[[Path], object]
     again: Callable[[Path, Copy], object]
 
-    def run(self, path: Path) -> None:
-        """Bring the copy again that is missing at a settled path, if it is one, and use it. Raises TaskError."""
+    def run(self, path: Path) -> bool:
+        """Bring the copy again that is missing at a settled path, if it is one; False for what is missing and was none.
+
+        Who uses it looks again whether it is here: others may have swept it meanwhile. Raises TaskError.
+        """
         gone = Gone.at(path, self.books)
         if gone is None:
-            return
+            return os.path.lexists(path)
         try:
             with self.alone(Url.parse(gone.copy.url)):
                 if Gone.at(path, self.books) is not None:
@@ -71,7 +74,7 @@ class Regaining:
             said = f"{path} was a copy and is no longer here"
             error.place = ": ".join(filter(None, (said, error.place)))
             raise
-        self.layer.in_use(path)
+        return True
 
     def _bring(self, gone: Gone) -> None:
         copy, url = gone.copy, Url.parse(gone.copy.url)

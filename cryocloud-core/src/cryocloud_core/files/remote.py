@@ -29,13 +29,17 @@ from cryocloud_core.sdk.url import Url
 
 if TYPE_CHECKING:
     from cryocloud_core.files.apart import Apart
+    from cryocloud_core.files.bookkeeping import Books
     from cryocloud_core.files.keeping import Keeping
     from cryocloud_core.files.landing import Landing
     from cryocloud_core.files.layer import Layer
+    from cryocloud_core.files.regaining import Regaining
 
 _WEB = ("http", "https")
 #: how many places of a copy are looked at again, when one is in use or holds what others put there, before a new one
 _PLACES = 20
+#: how often a copy is held that others bring and sweep again at that very moment
+_RACES = 20
 
 
 @define(eq=False)
@@ -182,12 +186,17 @@ class Remote:
         from cryocloud_core.files.bookkeeping import Books, settled
 
         books, place = Books(self.how.tempdir), settled(path)
-        if any(books.meta(each).exists() for each in (place, *place.parents)):
-            self.layer.in_use(path)
-        if not os.path.lexists(path):  # looked at only now: nobody sweeps it any more
-            from cryocloud_core.files.regaining import Regaining
 
-            Regaining(books, self.layer, self._landing().alone, self._unpacked, self._apart().again).run(place)
+        def is_noted() -> bool:
+            return any(books.meta(each).exists() for each in (place, *place.parents))
+
+        for _ in range(_RACES):
+            is_held = is_noted() and self.layer.in_use(path)
+            if os.path.lexists(path):  # looked at only now: nobody sweeps it any more
+                if is_held or not is_noted() or self.layer.source_of(path) is None:
+                    return
+            elif not self._regaining(books).run(place):
+                return
 
     def is_copy(self, path: Path) -> bool:
         """Return True for what we fetched to this machine, and for what was made of it."""
@@ -249,6 +258,11 @@ class Remote:
         from cryocloud_core.files.keeping import Keeping
 
         return Keeping(self.layer, self.how)
+
+    def _regaining(self, books: Books) -> Regaining:
+        from cryocloud_core.files.regaining import Regaining
+
+        return Regaining(books, self.layer, self._landing().alone, self._unpacked, self._apart().again)
 
     def _apart(self) -> Apart:
         from cryocloud_core.files.apart import Apart
