@@ -20,7 +20,7 @@ from cryocloud_core.files.bookkeeping import Books, settled
 from cryocloud_core.files.disk import Disk, told
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.layer_settings import LayerSettings
-from cryocloud_core.files.locks import FileLock
+from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.sdk.routes import Route, Routes
 from cryocloud_core.sdk.transfer import SMALL_BYTES, RemoteFile, SmallFile
@@ -198,9 +198,7 @@ def held_locks(tempdir: Path, places: Sequence[Path]) -> list[Path]:
     """Return which of these places somebody has locked, by the books of a temporary directory."""
     books, held = Books(tempdir), []
     for each in places:
-        lock = FileLock(books.lock(settled(each)))
-        if lock.take_now():
-            lock.release()
-        else:
-            held.append(each)
+        with PlaceLocks(books) as locks:
+            if not locks.take_now(settled(each)):
+                held.append(each)
     return held

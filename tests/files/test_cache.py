@@ -15,6 +15,7 @@ from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX
 from cryocloud_core.files.disk import Disk
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.locks import FileLock
+from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.replacing import OccupiedError
 from cryocloud_core.files.sweeping import LEFTOVER_S
 from tests.files.hostile import Mischief, World, layer_of, place
@@ -185,12 +186,10 @@ def test_a_copy_that_is_being_fetched_again_is_not_swept(world: World, tmp_path:
     layer = fresh(world, tmp_path, cache_max_bytes=1)
     layer.fetch(place("/f"), tmp_path / "f")
     layer.release_all()
-    lock = FileLock(layer._books.lock(tmp_path / "f"))
-    assert lock.take_now()
-    layer.sweep()
-
+    with PlaceLocks(layer._books) as locks:
+        assert locks.take_now(tmp_path / "f")
+        layer.sweep()
     assert (tmp_path / "f").exists()
-    lock.release()
 
 
 class FullDisk(Disk):

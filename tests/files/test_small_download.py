@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from cryocloud_core.errors import StagingError, TransferError
 from cryocloud_core.files.bookkeeping import Books, settled
 from cryocloud_core.files.layer import Layer
-from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.moving import Moving
+from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.small_reading import BATCH_FILES
 from cryocloud_core.files.sweeping import LEFTOVER_S
 from cryocloud_core.files.terms import Clock
@@ -160,12 +160,9 @@ def test_a_place_that_somebody_has_locked_is_nobodys_business(tmp_path: Path) ->
     (tmp_path / "out" / "l").mkdir(parents=True)
     (tmp_path / "out" / "l" / "1").write_bytes(b"somebody's")
     (tmp_path / "out" / "l" / "2").symlink_to("nowhere")
-    lock = FileLock(Books(tmp_path / "temp").lock(settled(tmp_path / "out" / "l" / "3")))
-    assert lock.take_now()
-    try:
+    with PlaceLocks(Books(tmp_path / "temp")) as locks:
+        assert locks.take_now(settled(tmp_path / "out" / "l" / "3"))
         done = small_layer(world, tmp_path / "temp").fetch_small(wanted)
-    finally:
-        lock.release()
 
     assert done == {place(f"/l/{at}") for at in (0, 4, 5)}
     assert world.asked == [["/l/0", "/l/4", "/l/5"]]

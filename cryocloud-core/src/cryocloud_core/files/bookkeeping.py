@@ -66,8 +66,8 @@ class Books:
         return self.folder("taken") / f"{key_of(target)}.json"
 
     def lock(self, target: Path) -> Path:
-        """Return the lock of whoever writes `target`; whoever takes it makes its directory if that was taken away."""
-        return (self._known.get("locks") or self.folder("locks")) / f"{key_of(target)}.lock"
+        """Return the file that whoever writes `target` locks where files can only be locked as a whole."""
+        return self.folder("locks") / f"{key_of(target)}.lock"
 
     def host(self, url: Url) -> Path:
         """Return the directory of the slots of a server."""
@@ -127,7 +127,8 @@ class Settling:
     def __call__(self, target: Path) -> Path:
         """Return a target's one absolute name."""
         folder, name = os.path.split(target)
-        return Path(os.path.join(self._known.get(folder) or self._followed(folder), name))  # noqa: PTH118 - of thousands
+        followed = self._known.get(folder) or self._followed(folder)
+        return target if followed == folder else Path(os.path.join(followed, name))  # noqa: PTH118 - one of thousands
 
     def _followed(self, folder: str) -> str:
         above, last = os.path.split(folder)

@@ -24,7 +24,7 @@ from cryocloud_core.files.cache import Copy, read_copy
 from cryocloud_core.files.copying import copy_whole
 from cryocloud_core.files.disk import Disk
 from cryocloud_core.files.layer import Layer
-from cryocloud_core.files.locks import FileLock
+from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.replacing import OccupiedError
 from cryocloud_core.files.strangers import is_unpacked
 from cryocloud_core.files.targets import name_of
@@ -156,7 +156,7 @@ class Keeping:
         said = source.shown if isinstance(source, Url) else str(source)
         try:
             self.disk.make_folder(target.parent)
-            with FileLock(self._books.lock(settled(target))).held(self._pause):
+            with PlaceLocks(self._books).held(settled(target), self._pause):
                 yield
         except ArchiveError as error:
             error.subject = said

@@ -23,9 +23,9 @@ from cryocloud_core.files.download import Download
 from cryocloud_core.files.errands import Watch
 from cryocloud_core.files.hosts import HostSlots
 from cryocloud_core.files.layer_settings import LayerSettings
-from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.moving import Moving, Progress, Step
 from cryocloud_core.files.persistence import Persistence
+from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.replacing import Replacing
 from cryocloud_core.files.small_download import SmallDownload
 from cryocloud_core.files.small_reading import SmallReading
@@ -310,7 +310,7 @@ class Layer:
         """Be the only one of this machine that writes `place`; what cannot be done there is told with the URL."""
         self._tell(Moving(url, step=Step.ASKED))
         try:
-            with FileLock(self._books.lock(place)).held(self._terms.pause):
+            with PlaceLocks(self._books).held(place, self._terms.pause):
                 self._books.visit(place.parent)
                 yield
         except BaseException as error:

@@ -34,7 +34,7 @@ class FileLock:
         """Return True when it is ours now, False when somebody has it. Raises StagingError."""
         while self._descriptor is None:
             with told(self.path):
-                descriptor = _opened(self.path)
+                descriptor = opened(self.path)
                 if not lock_now(descriptor, shared=self.shared):
                     os.close(descriptor)
                     return False
@@ -46,10 +46,7 @@ class FileLock:
 
     def take(self, pause: Callable[[float], None]) -> None:
         """Wait until it is ours; `pause` waits some seconds and raises to stop the waiting."""
-        wait = FIRST_LOOK_S
-        while not self.take_now():
-            pause(wait)
-            wait = min(wait * 1.5, LAST_LOOK_S)
+        waited(self.take_now, pause)
 
     def release(self) -> None:
         """Let go of it, for copies of the descriptor in forked processes too."""
@@ -76,12 +73,21 @@ class FileLock:
             self.release()
 
 
-def _opened(path: Path) -> int:
+def opened(path: Path) -> int:
+    """Return a descriptor of a lock's file, made with its directory where they are missing."""
     while True:
         try:
             return os.open(path, _OPEN, 0o600)
         except FileNotFoundError:  # its directory was empty, and was taken away
             path.parent.mkdir(mode=0o700, exist_ok=True)
+
+
+def waited(take_now: Callable[[], bool], pause: Callable[[float], None]) -> None:
+    """Wait until something could be taken."""
+    wait = FIRST_LOOK_S
+    while not take_now():
+        pause(wait)
+        wait = min(wait * 1.5, LAST_LOOK_S)
 
 
 def lock_now(descriptor: int, *, shared: bool = False) -> bool:

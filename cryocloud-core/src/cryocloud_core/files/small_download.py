@@ -11,7 +11,6 @@ import logging
 import os
 from collections import deque
 from collections.abc import Mapping
-from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
 
@@ -21,8 +20,8 @@ from cryocloud_core.errors import StagingError
 from cryocloud_core.files.archives import private_name
 from cryocloud_core.files.bookkeeping import Books, part_of, settled
 from cryocloud_core.files.cache import Cache, Copy
-from cryocloud_core.files.locks import FileLock
 from cryocloud_core.files.moving import Progress
+from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.small_reading import SmallReading, batches
 from cryocloud_core.files.terms import Terms
 from cryocloud_core.sdk.transfer import RemoteFile, SmallFile
@@ -70,7 +69,7 @@ class SmallDownload:
         self._left.extend(wanted)
         try:
             for batch in batches(wanted):
-                with ExitStack() as locks:
+                with PlaceLocks(self.books) as locks:
                     free = {url: place for url, place in batch.items() if self._is_free(url, place, locks)}
                     brought = self._bring(free)
                 done |= brought
@@ -82,17 +81,15 @@ class SmallDownload:
             self.progress.leave()
         return done if self._are_names_durable() else set()
 
-    def _is_free(self, url: Url, place: Path, locks: ExitStack) -> bool:
+    def _is_free(self, url: Url, place: Path, locks: PlaceLocks) -> bool:
         """Return True when the place is ours alone, until the locks are left, and nothing is there nor in the books."""
-        lock = FileLock(self.books.lock(place))
-        if not lock.take_now():
+        if not locks.take_now(place):
             return False
         above = os.path.dirname(place)  # noqa: PTH120 - here and below: one step of thousands
         is_there = os.path.lexists(above) and (os.path.lexists(place) or os.path.lexists(part_of(url, place)))
-        if is_there or self.cache.find(place) is not None:
-            lock.release()
+        if is_there or self.books.is_noted(str(place)):
+            locks.release(place)
             return False
-        locks.callback(lock.release)
         return True
 
     def _bring(self, free: Mapping[Url, Path]) -> set[Url]:

@@ -23,6 +23,7 @@ from cryocloud_core.files.cache import Cache, Copy
 from cryocloud_core.files.disk import told
 from cryocloud_core.files.local_archives import is_last_of_its_kind
 from cryocloud_core.files.locks import FileLock, lock_now
+from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.strangers import holds_strange
 from cryocloud_core.files.tidying import Tidying
 
@@ -109,30 +110,31 @@ class Sweep:
 
     def _remove(self, copy: Copy, at: float) -> None:
         """Remove a copy that was used last `at` a moment, and what was made of it, unless it is used or fetched now."""
-        lock = FileLock(self.cache.books.lock(copy.path))
-        if not lock.take_now():
-            return
         aside: list[Path] = []
         try:
-            # Looking through a large tree takes a while, in which somebody may use it: its book tells.
-            if (copy.is_ours and not copy.is_pure) or any(holds_strange(Path(path)) for path in copy.made):
-                return  # somebody's own files lie in it
-            with self.cache.uses.shut() as is_used:
-                if self._is_touched(copy, at) or is_used(copy.path):
-                    return
-                size = _size(copy)
-                for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):
-                    if os.path.lexists(path):
-                        with contextlib.suppress(StagingError):  # a disk without room even for a note needs this most
-                            self.cache.books.visit(path.parent)  # should we die before it is removed
-                        aside.append(path.with_name(private_name()))
-                        self.cache.terms.disk.rename(path, aside[-1], durable=False)
-                self.cache.forget(copy, is_swept=copy.is_ours)
-            self._total -= size
+            with PlaceLocks(self.cache.books) as locks:
+                if locks.take_now(copy.path):
+                    self._put_aside(copy, at, aside)
         finally:
-            lock.discard()
             for path in aside:
                 self._remove_path(path)
+
+    def _put_aside(self, copy: Copy, at: float, aside: list[Path]) -> None:
+        # Looking through a large tree takes a while, in which somebody may use it: its book tells.
+        if (copy.is_ours and not copy.is_pure) or any(holds_strange(Path(path)) for path in copy.made):
+            return  # somebody's own files lie in it
+        with self.cache.uses.shut() as is_used:
+            if self._is_touched(copy, at) or is_used(copy.path):
+                return
+            size = _size(copy)
+            for path in (*map(Path, copy.made), *([copy.path] if copy.is_ours else [])):
+                if os.path.lexists(path):
+                    with contextlib.suppress(StagingError):  # a disk without room even for a note needs this most
+                        self.cache.books.visit(path.parent)  # should we die before it is removed
+                    aside.append(path.with_name(private_name()))
+                    self.cache.terms.disk.rename(path, aside[-1], durable=False)
+            self.cache.forget(copy, is_swept=copy.is_ours)
+        self._total -= size
 
     def _is_touched(self, copy: Copy, at: float) -> bool:
         try:
