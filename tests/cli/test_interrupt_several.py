@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,32 @@ CRYOCLOUD = str(Path(sys.executable).parent / "cryocloud")
 PATIENCE_S = 30.0
 
 
+def command_of(*words: str) -> subprocess.Popen[str]:
+    """Begin to stage something."""
+    return subprocess.Popen([CRYOCLOUD, "stage", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(command: subprocess.Popen[str], until: Callable[[], bool]) -> tuple[str, str]:
+    """Interrupt a command at the right moment, and return what it wrote to stdout and stderr."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    command.send_signal(signal.SIGINT)
+    said = command.communicate(timeout=PATIENCE_S)
+    assert command.returncode == 130
+    return said
+
+
 class SilentServer(ScriptServer):
-    """Tells of every file how long it is, and sends its begin."""
+    """Tells of every file how long it is, and sends its begin; when it `is_mute` it says nothing at all."""
+
+    is_mute = False
 
     def _next(self, request: Request) -> Answer:
         self.asked.append(request)
+        if self.is_mute:
+            return (SILENCE,)
         begin = answer("200 OK", b"" if request.method == "HEAD" else b"x", Content_Length="4000000")
         return begin if request.method == "HEAD" else (begin, SILENCE)
 
@@ -53,16 +74,10 @@ def interrupted(server: SilentServer, *words: str) -> tuple[str, str]:
     What was written to stdout and stderr is returned.
     """
     silent = [f"/silent{number}" for number in range(WIDTH)]
-    words = (CRYOCLOUD, "stage", *words, *map(server.url, silent))
-    command = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + PATIENCE_S
-    while {asked.target for asked in server.asked if asked.method == "GET"} != set(silent):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    command.send_signal(signal.SIGINT)
-    said = command.communicate(timeout=PATIENCE_S)
-    assert command.returncode == 130
-    return said
+    return ended(
+        command_of(*words, *map(server.url, silent)),
+        lambda: {asked.target for asked in server.asked if server.is_mute or asked.method == "GET"} == set(silent),
+    )
 
 
 @pytest.mark.parametrize(("unzip", "to"), [(False, False), (True, True)])
@@ -109,18 +124,17 @@ def test_one_file_that_did_not_come_is_told_to_programs(
 ) -> None:
     """As the only one."""
     url = silent_server.url("/silent")
-    command = subprocess.Popen(
-        [CRYOCLOUD, "stage", *(["--json"] if is_json else []), url],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + PATIENCE_S
-    while not any(asked.method == "GET" for asked in silent_server.asked):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    command.send_signal(signal.SIGINT)
-    out, told = command.communicate(timeout=PATIENCE_S)
-    assert (command.returncode, told.count("\n"), told.partition("; ")[0]) == (130, 1, "interrupted")
+    command = command_of(*(["--json"] if is_json else []), url)
+    out, told = ended(command, lambda: any(asked.method == "GET" for asked in silent_server.asked))
+    assert (told.count("\n"), told.partition("; ")[0]) == (1, "interrupted")
     found = [json.loads(line) for line in out.splitlines()]
     assert found == ([{"url": url, "paths": [], "error": f"{url}: interrupted"}] if is_json else [])
+
+
+def test_what_was_here_is_not_said_to_be_missing(silent_server: SilentServer, folder: Path) -> None:
+    """Nothing of it was on its way, and what was unpacked of it is whole."""
+    silent_server.is_mute = True
+    (folder / "small.zip").write_bytes(zipped(one="1"))
+    out, told = interrupted(silent_server, "--unzip", str(folder / "small.zip"))
+    assert out == f"{folder}/small/one\n"
+    assert told == "interrupted; what is printed is whole; nothing of the rest had arrived\n"

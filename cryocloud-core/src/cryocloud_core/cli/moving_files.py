@@ -94,12 +94,12 @@ class Outcome:
 def stage_files(given: Mapping[str, Any]) -> int:
     """Bring every URL here, print the paths and what failed, and return the exit code. Raises TaskError, UsageError."""
     way, is_told = Preparation(StagingKind.FILE, unzip=given["unzip"]), False
+    done: dict[int, Outcome] = {}
 
     def work(files: FileService) -> int:
         nonlocal is_told
         if given["to"] is not None:
             _refuse_clashes(files, given["urls"], way)
-        done: dict[int, Outcome] = {}
 
         def bring(number: int) -> None:
             done[number] = _outcome(files, given["urls"][number], way, given["to"])
@@ -114,8 +114,12 @@ def stage_files(given: Mapping[str, Any]) -> int:
         is_told = True
         return _print_outcomes([done[number] for number in sorted(done)], as_json=given["json"])
 
+    def kept(moved: Collection[Moving]) -> str:
+        is_any_here = any(outcome.paths for outcome in done.values())
+        return _kept(moved) if moved or not is_any_here else "what is printed is whole; nothing of the rest had arrived"
+
     try:
-        return _moving(given, work, _kept)
+        return _moving(given, work, kept)
     except CryoCloudError as error:
         if given["json"] and not is_told:
             _print_objects([Outcome(shown_url(url), error=error).as_json for url in given["urls"]])
