@@ -21,7 +21,7 @@ atexit.register(_STATE.cleanup)
 os.environ["XDG_STATE_HOME"] = _STATE.name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
 pytest_plugins = (
@@ -67,6 +67,14 @@ def find_program(name: str) -> str:
             pytest.fail(f"{reason} (CRYOCLOUD_REQUIRE demands it)")
         pytest.skip(reason)
     return str(found[0])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what no UTF-8 can hold in what a test logged: a name of such bytes would end the whole parallel run."""
+    report = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")
