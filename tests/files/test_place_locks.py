@@ -111,7 +111,7 @@ def test_a_child_of_the_process_keeps_nothing(books: Books) -> None:
     """A module may have left children behind that hold all its descriptors."""
     with PlaceLocks(books) as locks:
         assert locks.take_now(A)
-        held = [lock._descriptor for lock in (locks, *locks._files.values()) if lock._descriptor is not None]
+        held = [locks._descriptor, *(lock._descriptor or 0 for lock in locks._files.values())]
         child = subprocess.Popen(["sleep", "60"], pass_fds=held)
     with child:
         assert is_free(books, A)

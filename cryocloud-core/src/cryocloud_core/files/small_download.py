@@ -2,7 +2,8 @@
 
 Laws: a place is ours alone from before its file is asked for until it has book and name, as when one file is fetched;
 nobody is waited for: what somebody else fetches now, what lies there already, what an earlier try began and what fails
-is left to whoever fetches one file and tells why; a batch becomes durable together, contents before names.
+is left to whoever fetches one file and tells why; the contents of a batch become durable together, before it gets its
+names and while the next one is read; all names are durable before anybody is told of one.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ import logging
 import os
 from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future, wait
+from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from attrs import define, field, frozen
 
@@ -38,6 +43,50 @@ class _Saved:
     looks: os.stat_result
     place: Path
     remote: RemoteFile
+
+
+@define(eq=False)
+class _Batch:
+    """Files that are here without their names, in places that are locked; left, it takes away what has none."""
+
+    terms: Terms
+    locks: PlaceLocks
+    saved: dict[Url, _Saved] = field(factory=dict)
+    _durable: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait until nobody uses it, take away what has no name, and free the places."""
+        with self.locks:
+            if self._durable is not None:
+                wait([self._durable])
+            for each in self.saved.values():
+                self.terms.disk.unlink(each.lies)
+
+    def begin_to_settle(self) -> None:
+        """Let another thread wait until the contents are on the disk, while we go on with the next batch."""
+        durable = self._durable = Future[None]()
+        paths = [each.lies for each in self.saved.values()]
+
+        def work() -> None:
+            try:
+                if paths:
+                    self.terms.disk.settle_all(paths)
+                durable.set_result(None)
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+                durable.set_exception(error)
+
+        self.terms.hands.do(work)
+
+    def settle(self) -> None:
+        """Return when the contents are on the disk. Raises StagingError."""
+        assert self._durable is not None
+        self._durable.result()
 
 
 @define(eq=False)
@@ -68,13 +117,17 @@ class SmallDownload:
         done: set[Url] = set()
         self._left.extend(wanted)
         try:
-            for batch in batches(wanted):
-                with PlaceLocks(self.books) as locks:
-                    free = {url: place for url, place in batch.items() if self._is_free(url, place, locks)}
-                    brought = self._bring(free)
-                done |= brought
-                if free and not brought:
-                    break
+            with ExitStack() as held:
+                before: list[_Batch] = []
+                for files in batches(wanted):
+                    batch = held.enter_context(_Batch(self.terms, PlaceLocks(self.books)))
+                    is_vain = self._read(files, batch)
+                    batch.begin_to_settle()
+                    done.update(*map(self._name, before))
+                    before = [batch]
+                    if is_vain:
+                        break
+                done.update(*map(self._name, before))
         except StagingError as error:
             logger.debug("small files are brought one by one: %s", error)
         finally:
@@ -92,34 +145,29 @@ class SmallDownload:
             return False
         return True
 
-    def _bring(self, free: Mapping[Url, Path]) -> set[Url]:
-        saved: dict[Url, _Saved] = {}
+    def _read(self, files: Mapping[Url, Path], batch: _Batch) -> bool:
+        """Save those of some files that come; return True when some were asked for and none came."""
         self._there.clear()
         self._coming.clear()
+        free = {url: place for url, place in files.items() if self._is_free(url, place, batch.locks)}
 
         def take(url: Url, file: SmallFile) -> None:
-            place = free[url]
-            above = os.path.dirname(place)  # noqa: PTH120
-            self._make_folder(above)
-            lies = self._folder_for(above) / private_name()
-            looks = self.terms.disk.save(lies, file.content)
-            saved[url] = _Saved(lies, looks, place, file.remote)
+            batch.saved[url] = self._save(free[url], file)
             self._came.add(url)
             while self._left and self._left[0] in self._came:
                 self._left.popleft()
             self.progress.at = self._left[0] if self._left else url
             self.progress.moved(len(file.content))
 
-        try:
-            if free:
-                self.reading.read({url: RemoteFile(str(url)) for url in free}, take)
-            if saved:
-                self._name(saved)
-        except BaseException:
-            for each in saved.values():
-                self.terms.disk.unlink(each.lies)
-            raise
-        return set(saved)
+        if free:
+            self.reading.read({url: RemoteFile(str(url)) for url in free}, take)
+        return bool(free) and not batch.saved
+
+    def _save(self, place: Path, file: SmallFile) -> _Saved:
+        above = os.path.dirname(place)  # noqa: PTH120
+        self._make_folder(above)
+        lies = self._folder_for(above) / private_name()
+        return _Saved(lies, self.terms.disk.save(lies, file.content), place, file.remote)
 
     def _make_folder(self, folder: str) -> None:
         if folder in self._there:
@@ -140,16 +188,20 @@ class SmallDownload:
             self.books.visit(self._coming[name])
         return self._coming[name]
 
-    def _name(self, saved: Mapping[Url, _Saved]) -> None:
-        disk = self.terms.disk
-        disk.settle_all([each.lies for each in saved.values()])
+    def _name(self, batch: _Batch) -> set[Url]:
+        """Give the files of a batch their names, and free their places; return which they are."""
+        batch.settle()
+        saved = dict(batch.saved)
         copies = (Copy.of(str(url), each.place, each.remote, each.looks) for url, each in saved.items())
-        for each, _ in zip(saved.values(), self.cache.keep_first(copies), strict=True):
-            disk.rename(each.lies, each.place, durable=False)
+        for (url, each), _ in zip(saved.items(), self.cache.keep_first(copies), strict=True):
+            self.terms.disk.rename(each.lies, each.place, durable=False)
+            del batch.saved[url]
             self._fresh.add(os.path.dirname(each.place))  # noqa: PTH120
         self.cache.uses.add(each.place for each in saved.values())
+        batch.locks.release_all()
         for _ in saved:
             self.progress.file_done()
+        return set(saved)
 
     def _are_names_durable(self) -> bool:
         """Wait until what was brought would be found after a power cut; False where that cannot be."""

@@ -18,6 +18,7 @@ from cryocloud_core.sdk.url import Url
 #: bytes of one name on the file systems in use, and of a whole path below our folder
 _NAME_LIMIT = 255
 _PATH_LIMIT = 3000
+_WEB = ("http", "https")
 _STANDING_IN = {"": "%2F", ".": "%2E", "..": "%2E%2E"}
 #: what a name that was changed may look like; one that looks so by itself is changed too
 _CHANGED = re.compile(r"%2F|%2E|%2E%2E|.*%[0-9a-f]{32}(\.[^.%]*)?", re.DOTALL)
@@ -27,8 +28,11 @@ _SUFFIX = re.compile(r"\.[^.%/\0]{1,20}\Z", re.DOTALL)
 def copy_place(url: Url, root: Path) -> Path:
     """Return where the copy of a remote file lies: readable, and below `<root>/<scheme>`; `root` is our own folder.
 
-    S3: `<server>/<bucket>/<key>`; http: `<host>/<digest>/<name>`; ssh and what plugins serve as http.
+    S3: `<server>/<bucket>/<key>`; http: `<host>/<digest>/<name>`, those of one directory there beside each other here;
+    ssh and what plugins serve as http, but each in a folder of its own.
     """
+    if url.scheme in _WEB:
+        return _web_place(url, root)
     if url.scheme != "s3" or url.path.endswith("/"):
         return place_apart(url, root)
     parts = url.path[1:].split("/")
@@ -37,13 +41,26 @@ def copy_place(url: Url, root: Path) -> Path:
     return root.joinpath(url.scheme, _name(url.server), *map(_name, parts))
 
 
+def _web_place(url: Url, root: Path) -> Path:
+    path, mark, query = url.path.partition("?")
+    above, _, name = path.rpartition("/")
+    if not name:
+        return place_apart(url, root)
+    # No URL holds a NUL: this is the text of no other place.
+    return _in_folder(url, root, f"{url.endpoint}{above}\0{mark}{query}")
+
+
 def place_apart(url: Url, root: Path, number: int = 0) -> Path:
     """Return a place that lies in no other copy's way: a folder of its own, named by a digest of the URL.
 
     Each `number` gives another one.
     """
+    return _in_folder(url, root, f"{number}\0{url.text}" if number else url.text)
+
+
+def _in_folder(url: Url, root: Path, told: str) -> Path:
+    """Return the place of a copy in the folder that some text stands for."""
     scheme = "http" if url.scheme == "https" else url.scheme
-    told = f"{number}\0{url.text}" if number else url.text
     digest = hashlib.sha256(os.fsencode(told)).hexdigest()[:32]
     # No bucket's folder begins so.
     folder = f"%{digest}" if scheme == "s3" else digest
@@ -53,7 +70,7 @@ def place_apart(url: Url, root: Path, number: int = 0) -> Path:
 
 def name_of(url: Url) -> str:
     """Return the name of a copy: the last component of the URL's path."""
-    path = url.path.partition("?")[0] if url.scheme in ("http", "https") else url.path
+    path = url.path.partition("?")[0] if url.scheme in _WEB else url.path
     return _name(path.rstrip("/").rpartition("/")[2] or "index")
 
 
