@@ -49,8 +49,9 @@ _PASSING = (
     Fault.S3_ERROR,
     Fault.MISSING,
 )
-#: one for the process, as in a worker: an answer that was given up ends when it ends
-TRANSFERS = Transfers(Routes({"http": _WEB}, {"HTTP": {"timeout": IDLE_S, "connect_timeout": 2.0}}))
+_SETTINGS = {"timeout": IDLE_S, "connect_timeout": 2.0}
+#: those of the process, as in a worker: an answer that was given up ends when it ends; with libcurl and without
+TRANSFERS = {fast: Transfers(Routes({"http": _WEB}, {"HTTP": {**_SETTINGS, "fast": fast}})) for fast in (True, False)}
 
 
 @frozen
@@ -68,6 +69,8 @@ class Case:
     kill_after_s: float | None
     #: how many objects beside it are wanted in one list, which is read side by side first
     others: int = 0
+    #: whether that list is read with libcurl
+    fast: bool = True
 
     @classmethod
     def of(cls, seed: int) -> Case:
@@ -93,7 +96,8 @@ class Case:
             faults = [(Fault.CUT if fault in unproven else fault, share) for fault, share in faults]
         for _ in range(2 * others):  # most of many answers are right
             faults.insert(chance.randint(0, len(faults)), (Fault.NONE, 0.0))
-        return cls(seed, size, offers, tuple(faults), parallel, had_before, kill, others)
+        fast = chance.random() < 0.7
+        return cls(seed, size, offers, tuple(faults), parallel, had_before, kill, others, fast)
 
     def wanted(self, server: HostileServer, folder: Path) -> dict[str, Path]:
         """Return what is to be fetched to where, the one that may be there before first."""
@@ -104,7 +108,13 @@ class Case:
         """Return the case in a line."""
         faults = ", ".join(f"{fault.value}@{share:.2f}" for fault, share in self.faults)
         told = f"{1 + self.others} of {self.size} bytes, {self.offers}, parallel {self.parallel}"
-        return f"seed {self.seed}: {told}, {faults}"
+        return f"seed {self.seed}: {told}, {faults}, {'libcurl' if self.fast else 'aiohttp'}"
+
+
+def close_transfers() -> None:
+    """Let go of all connections."""
+    for transfers in TRANSFERS.values():
+        transfers.close()
 
 
 @frozen
@@ -117,10 +127,10 @@ class Verdict:
     failed: bool
 
 
-def fetch(wanted: Mapping[str, Path], tempdir: Path, *, parallel: bool) -> set[Path]:
+def fetch(wanted: Mapping[str, Path], tempdir: Path, *, parallel: bool, fast: bool) -> set[Path]:
     """Fetch with a layer that is quick to lose patience, several side by side first; return what did not come."""
     layer = Layer(
-        TRANSFERS,
+        TRANSFERS[fast],
         LayerSettings(
             tempdir=tempdir,
             retries=3,
@@ -164,12 +174,12 @@ def _play(case: Case, server: HostileServer, folder: Path) -> tuple[bool, str]:
         wrong = _unsound(wanted, server, case, set(wanted.values()))
         if wrong:
             return False, f"after the kill: {wrong}"
-    failed = fetch(wanted, folder / "tmp", parallel=case.parallel)
+    failed = fetch(wanted, folder / "tmp", parallel=case.parallel, fast=case.fast)
     wrong = _unsound(wanted, server, case, failed)
     if wrong:
         return bool(failed), wrong
     server.behave()
-    if fetch(wanted, folder / "tmp", parallel=case.parallel):
+    if fetch(wanted, folder / "tmp", parallel=case.parallel, fast=case.fast):
         return bool(failed), "when the server behaves: not everything comes"
     if any(target.read_bytes() != server.version.content for target in wanted.values()):
         return bool(failed), "when the server behaves: not the current version"
@@ -202,13 +212,14 @@ def _judged(target: Path, server: HostileServer, *, had: bool, failed: bool) -> 
 def _sweep_in_a_day(tempdir: Path) -> None:
     """Sweep as it is done a day after a process was killed; what is a copy stays."""
     clock = Clock(wall=lambda: time.time() + LEFTOVER_S + 60)
-    Layer(TRANSFERS, LayerSettings(tempdir, cache_max_share=1.0, sweep_every_s=0.0), clock=clock).sweep()
+    Layer(TRANSFERS[True], LayerSettings(tempdir, cache_max_share=1.0, sweep_every_s=0.0), clock=clock).sweep()
 
 
 def _killed(case: Case, wanted: Mapping[str, Path], folder: Path) -> None:
     """Fetch in a process of its own and kill that in the middle."""
     said = json.dumps({url: str(target) for url, target in wanted.items()})
-    words = [sys.executable, "-m", "tests.hostile.fetching", said, str(folder / "tmp"), str(case.parallel)]
+    how = [str(folder / "tmp"), str(case.parallel), str(case.fast)]
+    words = [sys.executable, "-m", "tests.hostile.fetching", said, *how]
     process = subprocess.Popen(
         words, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=dict(os.environ)
     )

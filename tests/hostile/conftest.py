@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.hostile.cases import TRANSFERS
+from tests.hostile.cases import close_transfers
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _closed_at_the_end() -> Iterator[None]:
     yield
-    TRANSFERS.close()
+    close_transfers()

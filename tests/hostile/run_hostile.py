@@ -9,7 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.hostile.cases import TRANSFERS, Case, Verdict, play
+from tests.hostile.cases import Case, Verdict, close_transfers, play
 
 
 def one(seed: int) -> Verdict:
@@ -28,7 +28,7 @@ def main() -> int:
     began = time.monotonic()
     with ThreadPoolExecutor(asked.at_once) as pool:
         verdicts = list(pool.map(one, range(asked.seed, asked.seed + asked.cases)))
-    TRANSFERS.close()
+    close_transfers()
     wrong = [verdict for verdict in verdicts if verdict.wrong]
     for verdict in wrong:
         sys.stdout.write(f"WRONG: {verdict.wrong}; {verdict.case}\n")

@@ -8,7 +8,7 @@ import sys
 #: Each of these costs between 10 and 200 ms; help and a bare import need none of them.
 HEAVY = frozenset({"aiohttp", "asyncio", "cattrs", "fsspec", "importlib.metadata", "sqlite3"})
 #: A run on local files needs none of these before a node asks for them.
-REMOTE = frozenset({"aiohttp", "asyncssh", "botocore", "jsonschema", "obstore", "s3fs", "sshfs"})
+REMOTE = frozenset({"aiohttp", "asyncssh", "botocore", "jsonschema", "obstore", "pycurl", "s3fs", "sshfs"})
 TERMINAL = frozenset({"click", "rich", "typer"})
 
 HELP = """

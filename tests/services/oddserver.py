@@ -131,12 +131,17 @@ class Certificates:
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Give certificates that no system trusts."""
-    folder = tmp_path_factory.mktemp("certificates")
+    return vouched(tmp_path_factory.mktemp("certificates"))
+
+
+def vouched(folder: Path, address: str = "127.0.0.1", days: tuple[int, int] = (-1, 36525)) -> Certificates:
+    """Return a new certificate of a server, good from one day to the other, and that of a new authority."""
+    folder.mkdir(exist_ok=True)
     made = Certificates(folder / "server.pem", folder / "authority.pem")
     signer, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = _certificate("odd authority", signer.public_key(), signer, x509.BasicConstraints(True, None))
-    loopback = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
-    server = _certificate("odd server", key.public_key(), signer, loopback)
+    authority = _certificate("odd authority", signer.public_key(), signer, x509.BasicConstraints(True, None), days)
+    host = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))])
+    server = _certificate("odd server", key.public_key(), signer, host, days)
     encoding = serialization.Encoding.PEM
     secret = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     made.server.write_bytes(secret + server.public_bytes(encoding))
@@ -145,10 +150,14 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 def _certificate(
-    name: str, key: ec.EllipticCurvePublicKey, signer: ec.EllipticCurvePrivateKey, what: x509.ExtensionType
+    name: str,
+    key: ec.EllipticCurvePublicKey,
+    signer: ec.EllipticCurvePrivateKey,
+    what: x509.ExtensionType,
+    days: tuple[int, int],
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "odd authority")])
-    begin = datetime(2020, 1, 1, tzinfo=UTC)
-    builder = x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), begin, begin + 36525 * DAY)
+    begin, end = (datetime.now(UTC) + day * DAY for day in days)
+    builder = x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), begin, end)
     return builder.add_extension(what, critical=False).sign(signer, hashes.SHA256())

@@ -120,8 +120,8 @@ def read_request(talk: socket.socket) -> Request | None:
         head += piece
     first, *lines = head.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
     method, target, _ = first.split(" ")
-    headers = dict(line.split(": ", 1) for line in lines)
-    return Request(method, target, {name.lower(): value for name, value in headers.items()})
+    headers = (line.partition(":") for line in lines)
+    return Request(method, target, {name.lower(): value.removeprefix(" ") for name, _, value in headers})
 
 
 @pytest.fixture
