@@ -293,14 +293,13 @@ def test_a_crash_between_the_two_names_leaves_what_can_be_renewed(
     (http_server.files / "crash").write_text("22")
     real, crashed = os.replace, []
 
-    def replace(self: Path, target: Path) -> Path:
-        real(self, target)
+    def replace(source: Path, target: Path) -> None:
+        real(source, target)
         if target == folder / "out/crash":
             crashed.append(target)
             raise KeyboardInterrupt
-        return target
 
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     assert stage(url)[0] == 130
     monkeypatch.undo()
     monkeypatch.chdir(folder)
