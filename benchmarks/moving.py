@@ -6,6 +6,7 @@ when the files are verified, durable and have their names; it prints the seconds
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tempfile
@@ -33,6 +34,7 @@ def main(routes: str, verb: str, warm: str, text: str, place: str) -> float:
         layer.fetch(Url.parse(warm), Path(folder) / "warm")
         if verb == "tree":
             layer.fetch_tree(Url.parse(warm.rpartition("/")[0]), Path(folder) / "tree")
+        gc.freeze()  # as what forks workers does
         began = time.perf_counter()
         match verb:
             case "fetch":
