@@ -8,10 +8,12 @@ import math
 from typing import Any
 
 import pytest
+from attrs import frozen
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cryocloud_core import wire
+from cryocloud_core.errors import WireError
 
 #: text holds lone surrogates, as file names do; integers are of any size
 TEXT = st.text() | st.just("a\udcffb")
@@ -56,3 +58,17 @@ def test_what_is_no_json_is_refused(value: Any) -> None:
 def test_text_is_compact() -> None:
     """No spaces."""
     assert wire.json_bytes({"b": [1, 2.5], "a": None}) == b'{"b":[1,2.5],"a":null}'
+
+
+@frozen
+class Note:
+    """A record."""
+
+    text: str = ""
+
+
+@pytest.mark.parametrize("data", [None, [], [1], "text", 5, True])
+def test_what_is_no_map_is_no_record(data: Any) -> None:
+    """A damaged note is told as one, not as a bug."""
+    with pytest.raises(WireError, match=f"is a {type(data).__name__}, not a map"):
+        wire.from_data(data, Note)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache, partial
 from typing import Any, TypeVar
@@ -79,10 +79,12 @@ def to_data(value: Any, kind: Any = None) -> Any:
 
 def from_data(data: Any, kind: type[T]) -> T:
     """Return the `kind` that JSON data stands for; raises WireError naming every wrong path."""
+    name = getattr(kind, "__name__", str(kind))
+    if attrs.has(kind) and not isinstance(data, Mapping):
+        raise WireError(f"is a {type(data).__name__}, not a map", subject=name)
     try:
         return converter().structure(data, kind)
     except BaseValidationError as error:
-        name = getattr(kind, "__name__", str(kind))
         raise WireError("; ".join(transform_error(error)), subject=name) from error
 
 
