@@ -34,6 +34,8 @@ def main(routes: str, verb: str, warm: str, text: str, place: str) -> float:
         layer.fetch(Url.parse(warm), Path(folder) / "warm")
         if verb == "tree":
             layer.fetch_tree(Url.parse(warm.rpartition("/")[0]), Path(folder) / "tree")
+        if verb == "many":
+            _brought([Url.parse(f"{warm}?{number}") for number in range(16)], Path(folder) / "many", transfers)
         gc.freeze()  # as what forks workers does
         began = time.perf_counter()
         match verb:
@@ -44,13 +46,17 @@ def main(routes: str, verb: str, warm: str, text: str, place: str) -> float:
             case "many":
                 names = [f"{number:04d}.bin" for number in range(int(url.path.rpartition("#")[2]))]
                 urls = [Url.parse(url.text.rpartition("#")[0] + name) for name in names]
-                how = Unpacking(target)
-                FileService(how, Remote(how, transfers)).brought(urls, Preparation(StagingKind.FILE))
+                _brought(urls, target, transfers)
             case "put":
                 layer.put(target, url)
         seconds = time.perf_counter() - began
     transfers.close()
     return seconds
+
+
+def _brought(urls: list[Url], tempdir: Path, transfers: Transfers) -> None:
+    how = Unpacking(tempdir)
+    FileService(how, Remote(how, transfers)).brought(urls, Preparation(StagingKind.FILE))
 
 
 if __name__ == "__main__":
