@@ -35,6 +35,20 @@ def test_keys_that_would_lie_in_each_others_way_all_come(tmp_path: Path) -> None
     assert private_files(tmp_path) == []
 
 
+def test_keys_as_deep_as_a_store_has_them_come(tmp_path: Path) -> None:
+    """In a list and alone, and again: a key of 1,024 bytes may name some five hundred directories."""
+    world = SmallWorld()
+    deep = "a/" * 500
+    for key in ("x", "y"):
+        world.place(f"/bucket/{deep}{key}", key.encode())
+    files = service(world, tmp_path)
+    paths = staged(files, [f"s3://store/bucket/{deep}{key}" for key in ("x", "y")])
+    assert [Path(path).read_text() for path in paths] == ["x", "y"]
+    assert staged(files, [f"s3://store/bucket/{deep}y"]) == paths[1:]
+    assert files.remote.is_copy(Path(paths[0]))
+    files.remote.release()
+
+
 def test_a_list_of_one_is_fetched_as_ever(tmp_path: Path) -> None:
     """Also when it is there twice."""
     world = SmallWorld()

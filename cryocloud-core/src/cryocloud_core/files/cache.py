@@ -7,7 +7,6 @@ checksum); what we have no book of is not ours.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -208,15 +207,22 @@ class Cache:
 
     def owners(self) -> Callable[[Path], Copy | None]:
         """Return what does as `owner_of` for many paths, for a moment in which no copy comes or goes."""
-        root = str(self.books.root)
+        root, known = str(self.books.root), dict[str, Copy | None]()
 
-        def owner_at(place: str) -> Copy | None:
-            copy = self._made_at(Path(place)) if self.books.is_noted(place) else None
-            folder = os.path.dirname(place)  # noqa: PTH120 - asked for every file of a long list
-            return owner_above(folder) if copy is None and folder not in (place, root) else copy
+        def owner_of(path: Path) -> Copy | None:
+            owner, place, passed = None, str(path), list[str]()
+            while place not in known:
+                passed.append(place)
+                owner = self._made_at(Path(place)) if self.books.is_noted(place) else None
+                above = os.path.dirname(place)  # noqa: PTH120 - asked for every file of a long list
+                if owner is not None or above in (place, root):
+                    break
+                place = above
+            owner = known.get(place, owner)
+            known.update(dict.fromkeys(passed, owner))
+            return owner
 
-        owner_above = functools.cache(owner_at)
-        return lambda path: owner_at(str(path))
+        return owner_of
 
     def forget(self, copy: Copy, *, is_swept: bool) -> None:
         """Take a copy, and what was made of it, out of the books; of one that `is_swept` it stays noted what it was."""

@@ -141,10 +141,10 @@ def _linked(source: Path, name: Path) -> bool:
 def _openness() -> Callable[[str], bool]:
     """Return what tells whether the nearest thing that is there is a directory that we may write to."""
 
+    @functools.cache
     def is_open(folder: str) -> bool:
-        if not os.path.lexists(folder):
-            return is_open_above(os.path.dirname(folder))  # noqa: PTH120
+        while not os.path.lexists(folder):
+            folder = os.path.dirname(folder) or "."  # noqa: PTH120
         return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)  # noqa: PTH112
 
-    is_open_above = functools.cache(is_open)
     return is_open
