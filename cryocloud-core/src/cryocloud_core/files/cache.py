@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -163,12 +163,9 @@ class Cache:
         self.books.folder("meta")
         self.terms.disk.note(self.books.meta(copy.path), to_data(copy))
 
-    def keep_first(self, copies: Iterable[Copy]) -> Iterator[Copy]:
-        """Write the books of copies that have none and get their names now, and yield each. Raises StagingError."""
-        self.books.folder("meta")
-        for copy in copies:
-            self.terms.disk.note_first(self.books.meta(copy.path), to_data(copy))
-            yield copy
+    def keep_first(self, copy: Copy) -> None:
+        """Write the book of a copy that has none and gets its name now; `meta/` is made. Raises StagingError."""
+        self.terms.disk.note_first(self.books.meta(copy.path), to_data(copy))
 
     def announce(self, copy: Copy) -> None:
         """Note a copy that is about to get its name, over an earlier one or not. Raises StagingError."""

@@ -29,11 +29,12 @@ class Hands:
     def do(self, work: _Work) -> None:
         """Have a thread do the work, beside whatever the others do."""
         with self._lock:
-            self._busy += 1
             inbox = self._idle.pop() if self._idle else None
         if inbox is None:
             inbox = queue.SimpleQueue()
             threading.Thread(target=self._live, args=(inbox,), name="cc-errand", daemon=True).start()
+        with self._lock:
+            self._busy += 1
         inbox.put(work)
 
     def _live(self, inbox: queue.SimpleQueue[_Work]) -> None:

@@ -70,7 +70,7 @@ class _Batch:
 
     def begin_to_settle(self) -> None:
         """Let another thread wait until the contents are on the disk, while we go on with the next batch."""
-        durable = self._durable = Future[None]()
+        durable = Future[None]()
         paths = [each.lies for each in self.saved.values()]
 
         def work() -> None:
@@ -82,6 +82,7 @@ class _Batch:
                 durable.set_exception(error)
 
         self.terms.hands.do(work)
+        self._durable = durable
 
     def settle(self) -> None:
         """Return when the contents are on the disk. Raises StagingError."""
@@ -189,19 +190,34 @@ class SmallDownload:
         return self._coming[name]
 
     def _name(self, batch: _Batch) -> set[Url]:
-        """Give the files of a batch their names, and free their places; return which they are."""
+        """Give the files of a batch their names, where none lies yet, and free their places; return which they are."""
         batch.settle()
-        saved = dict(batch.saved)
-        copies = (Copy.of(str(url), each.place, each.remote, each.looks) for url, each in saved.items())
-        for (url, each), _ in zip(saved.items(), self.cache.keep_first(copies), strict=True):
-            self.terms.disk.rename(each.lies, each.place, durable=False)
+        self.books.folder("meta")
+        named: dict[Url, Path] = {}
+        for url, each in list(batch.saved.items()):
+            if os.path.lexists(each.place):  # on this disk two names may be one
+                continue
+            self.cache.keep_first(Copy.of(str(url), each.place, each.remote, each.looks))
+            self._rename(each.lies, each.place)
             del batch.saved[url]
-            self._fresh.add(os.path.dirname(each.place))  # noqa: PTH120
-        self.cache.uses.add(each.place for each in saved.values())
+            named[url] = each.place
+        self.cache.uses.add(named.values())
         batch.locks.release_all()
-        for _ in saved:
+        for _ in named:
             self.progress.file_done()
-        return set(saved)
+        return set(named)
+
+    def _rename(self, lies: Path, place: Path) -> None:
+        above = os.path.dirname(place)  # noqa: PTH120
+        try:
+            self.terms.disk.rename(lies, place, durable=False)
+        except StagingError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            self._there.clear()
+            self._make_folder(above)  # it was empty, and a sweep took it away
+            self.terms.disk.rename(lies, place, durable=False)
+        self._fresh.add(above)
 
     def _are_names_durable(self) -> bool:
         """Wait until what was brought would be found after a power cut; False where that cannot be."""
