@@ -169,3 +169,31 @@ def test_an_archive_that_changes_while_it_is_unpacked_is_told_and_leaves_nothing
         staged(machine(check), str(archive), unzip=True)
     assert not list((tmp_path / "tmp/cc/unpacked").rglob("one"))
     assert [path.name for path in map(Path, staged(machine(), str(archive), unzip=True))] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..zip",
+        "a?b#c%41.zip",
+        "n\nl.zip",
+        "no extension",
+        ".hidden.zip",
+        os.fsdecode(b"a\xff.zip"),
+        f"a%{'0' * 32}.zip",
+    ],
+    ids=range(7),
+)
+def test_archives_of_odd_names_are_unpacked_once_and_had_again(
+    name: str, closed: Path, machine: Callable[..., FileService], sweep_later: Callable[..., None]
+) -> None:
+    """To one place, which stands for the archive also when that is gone."""
+    archive = archived(closed / name, one="1")
+    path = handed_on(machine(), archive)
+    assert [handed_on(machine(), archive) for _ in range(4)] == [path] * 4
+    sweep_later()
+    assert not path.exists()
+    assert handed_on(machine(), archive) == path
+    archive.unlink()
+    assert handed_on(machine(), archive) == path
+    assert path.read_text() == "1"

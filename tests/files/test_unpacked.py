@@ -52,6 +52,8 @@ def make_zip(path: Path, *names: str, text: str = "x") -> str:
         ("x.txt.gz", "x.txt"),
         ("odd", "odd.unpacked"),
         (".zip", ".zip.unpacked"),
+        ("..zip", "..zip.unpacked"),
+        ("...zip", "...zip.unpacked"),
     ],
 )
 def test_the_directory_has_the_archives_name_without_extension(name: str, plain: str) -> None:

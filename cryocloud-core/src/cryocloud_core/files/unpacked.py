@@ -42,10 +42,10 @@ class Stamp:
     mtime_ns: int
 
     @classmethod
-    def of(cls, archive: Path) -> Stamp:
-        """Return the stamp of an archive that exists."""
+    def of(cls, archive: Path, at: Path | None = None) -> Stamp:
+        """Return the stamp of an archive that exists, as if it lay `at` another place."""
         status = archive.stat()
-        return cls(archive.name, status.st_size, status.st_mtime_ns)
+        return cls((at or archive).name, status.st_size, status.st_mtime_ns)
 
     @classmethod
     def read(cls, folder: Path) -> Stamp | None:
@@ -112,8 +112,9 @@ def _listed(folder: Path) -> list[str]:
 def plain_name(name: str) -> str:
     """Return an archive's name without its extension; `<name>.unpacked` when it has none that says archive."""
     for extension in _EXTENSIONS:
-        if name.lower().endswith(extension) and len(name) > len(extension):
-            return name[: -len(extension)]
+        plain = name[: -len(extension)]
+        if name.lower().endswith(extension) and plain.strip("."):  # `.` and `..` are other directories
+            return plain
     return f"{name}.unpacked"
 
 
@@ -137,7 +138,7 @@ def copy_of(archive: Path, tempdir: Path) -> Path | None:
     from cryocloud_core.files.local_archives import last_place  # few archives are gone, or lie where nothing can be put
 
     place = last_place(archive, tempdir)
-    return None if place is None else copy_beside(place, Stamp.of(archive) if is_file(archive) else None)
+    return None if place is None else copy_beside(place, Stamp.of(archive, place) if is_file(archive) else None)
 
 
 def copy_beside(archive: Path, known: Stamp | None = None) -> Path | None:
@@ -192,7 +193,7 @@ def is_ours(path: Path) -> bool:
 
 
 def _make(archive: Path, at: Path, how: Unpacking, *, single: bool, anew: bool = False) -> Path:
-    stamp = Stamp.of(archive)
+    stamp = Stamp.of(archive, at)
     target = _target(at, single=single)
     if anew and Stamp.read(target) == stamp and is_whole(target):
         return target
