@@ -139,9 +139,11 @@ def vouched(folder: Path, address: str = "127.0.0.1", days: tuple[int, int] = (-
     folder.mkdir(exist_ok=True)
     made = Certificates(folder / "server.pem", folder / "authority.pem")
     signer, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority = _certificate("odd authority", signer.public_key(), signer, x509.BasicConstraints(True, None), days)
+    issuer = f"authority of {folder.name}"
+    names, is_ca = (issuer, issuer), x509.BasicConstraints(True, None)
+    authority = _certificate(names, signer.public_key(), signer, is_ca, days)
     host = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address(address))])
-    server = _certificate("odd server", key.public_key(), signer, host, days)
+    server = _certificate(("odd server", issuer), key.public_key(), signer, host, days)
     encoding = serialization.Encoding.PEM
     secret = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     made.server.write_bytes(secret + server.public_bytes(encoding))
@@ -150,14 +152,13 @@ def vouched(folder: Path, address: str = "127.0.0.1", days: tuple[int, int] = (-
 
 
 def _certificate(
-    name: str,
+    names: tuple[str, str],
     key: ec.EllipticCurvePublicKey,
     signer: ec.EllipticCurvePrivateKey,
     what: x509.ExtensionType,
     days: tuple[int, int],
 ) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "odd authority")])
+    subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in names)
     begin, end = (datetime.now(UTC) + day * DAY for day in days)
     builder = x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), begin, end)
     return builder.add_extension(what, critical=False).sign(signer, hashes.SHA256())

@@ -23,6 +23,7 @@ from cryocloud_core.sdk.transfer import SMALL_BYTES, Transfer
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers import http_curl_line
 from cryocloud_core.transfers.http import HttpTransfer
+from cryocloud_core.transfers.side_by_side import MISSES
 from tests.services.oddserver import OddServer, Request, Steps, reply
 from tests.services.scriptserver import SILENCE, ScriptServer, answer, read_request
 
@@ -43,6 +44,7 @@ class Lasting:
     """A server whose connections last: it answers each request with its target, and what is told to come behind."""
 
     behind: Callable[[], bytes] = bytes
+    asked: threading.Semaphore = field(factory=lambda: threading.Semaphore(0))
     closed: threading.Semaphore = field(factory=lambda: threading.Semaphore(0))
     _listener: socket.socket = field(factory=lambda: socket.create_server(("127.0.0.1", 0)))
     _connections: list[socket.socket] = field(factory=list)
@@ -88,6 +90,7 @@ class Lasting:
         with connection:
             try:
                 while (request := read_request(connection)) is not None:
+                    self.asked.release()
                     body = request.target.encode()
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                     connection.sendall(self.behind())
@@ -121,13 +124,13 @@ def test_who_says_no_more_is_given_up(make: Make, script_server: ScriptServer, s
 
 @pytest.mark.parametrize("proxy", ["", "http://{}"])
 def test_who_does_not_let_us_begin_is_given_up(make: Make, proxy: str) -> None:
-    """After the seconds of `connect_timeout`: TLS and a proxy's consent belong to that."""
+    """After the seconds of `connect_timeout`, no sooner: TLS and a proxy's consent belong to that."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"
-        http = make(HttpTransfer, {"connect_timeout": 0.3, "proxy": proxy.format(address)})
+        http = make(HttpTransfer, {"connect_timeout": 0.6, "timeout": 0.1, "proxy": proxy.format(address)})
         began = time.monotonic()
         assert contents(http, f"https://{address}/a") == []
-        assert 0.3 <= time.monotonic() - began < PATIENCE_S / 2
+        assert 0.6 <= time.monotonic() - began < PATIENCE_S / 2
 
 
 def test_any_number_of_seconds_may_be_waited(make: Make, script_server: ScriptServer) -> None:
@@ -187,6 +190,47 @@ def test_who_leaves_early_ends_what_is_under_way(make: Make, odd_server: Odd) ->
     assert gone.wait(PATIENCE_S)
     assert contents(http, *map(str, urls[1:])) == [b"/a", b"/b"]
     assert [request.path for request in server.asked].count("/endless") == 1
+
+
+def test_the_next_file_is_asked_for_before_the_first_is_handed_on(make: Make, lasting: Lasting) -> None:
+    """Whoever takes them may take time; the other side does not wait for that."""
+    files = make(HttpTransfer, {}).read_small([Url.parse(url) for url in lasting.urls("a", "b")], 1)
+    assert next(file.content for file in files if file is not None) == b"/a"
+    assert all(lasting.asked.acquire(timeout=PATIENCE_S) for _ in "ab")
+    files.close()
+
+
+def test_a_list_of_what_does_not_come_is_given_up_soon(make: Make, script_server: ScriptServer) -> None:
+    """Each is asked for in vain, which may cost much."""
+    script_server.answers = [answer("404 Not Found")]
+    assert contents(make(HttpTransfer, {}), *[script_server.url(f"/{at}") for at in range(40)], streams=2) == []
+    assert len(script_server.asked) <= MISSES + 2
+
+
+LARGE = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nx" % (SMALL_BYTES + 1)
+ENDLESS = b"HTTP/1.1 200 OK\r\n\r\n" + bytes(SMALL_BYTES + 1)
+PAGE = b"HTTP/1.1 404 Not Found\r\n\r\n" + bytes(4097)
+
+
+@pytest.mark.parametrize("said", [LARGE, ENDLESS, PAGE], ids=["large", "endless", "page"])
+def test_what_is_no_small_file_is_not_read_to_its_end(make: Make, odd_server: Odd, said: bytes) -> None:
+    """Nothing of what is told to be large, as much as a small file has of what never ends, the begin of a page."""
+    over = threading.Event()
+
+    def endless(request: Request) -> Steps:
+        if request.path != "/endless":
+            yield reply(200, BODY)
+            return
+        yield said
+        for _ in range(100):
+            yield 0.05
+            yield b"x"
+        over.set()
+
+    address = odd_server(endless).address
+    http = make(HttpTransfer, {"timeout": PATIENCE_S})
+    assert contents(http, f"http://{address}/endless", f"http://{address}/a") == [BODY]
+    assert not over.is_set()
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 0.05])
@@ -260,7 +304,7 @@ assert "pycurl" not in sys.modules
 print([file.content for file in transfer.read_small([url], 1) if file is not None], "pycurl" in sys.modules)
 transfer.close()
 """
-    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environ, check=False)
 
     assert done.stderr == ""

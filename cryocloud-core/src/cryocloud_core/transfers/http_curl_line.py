@@ -32,7 +32,6 @@ _LONGEST_MS = 2**31 - 1
 _FIXED: Final = {
     pycurl.NOSIGNAL: 1,
     pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
-    pycurl.PATH_AS_IS: 1,
     pycurl.FOLLOWLOCATION: 0,
     pycurl.NOPROXY: "",
     pycurl.SSLVERSION: pycurl.SSLVERSION_TLSv1_2,
