@@ -88,8 +88,8 @@ def json_page() -> str:
 
 `cryocloud run --json` prints one JSON object a line. Each has `event`, one of the names below, and `at`, the time in
 seconds UTC; the other keys depend on the event. Keys and events are added over time, never taken away: ignore what you
-do not know. Non-ASCII characters are escaped, so that a line is always one line of ASCII. Addresses in them have dots for
-their secrets ([what is covered](remote-places.md#secrets-in-addresses))."""
+do not know. Non-ASCII characters are escaped, so that a line is always one line of ASCII. Addresses in them have dots
+for their secrets ([what is covered](remote-places.md#secrets-in-addresses))."""
     return "\n\n".join([front, *map(_event_section, EVENTS)]) + "\n"
 
 

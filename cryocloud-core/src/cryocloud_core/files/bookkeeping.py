@@ -48,7 +48,7 @@ class Books:
         self._known[name] = folder
         return folder
 
-    def meta(self, target: Path) -> Path:
+    def meta(self, target: Path | str) -> Path:
         """Return where it stands what the copy at `target` is; its directory was there once, `folder` makes sure."""
         return (self._known.get("meta") or self.folder("meta")) / f"{key_of(target)}.json"
 
@@ -158,7 +158,7 @@ def tree_of(url: Url, target: Path) -> Path:
     return target.with_name(f"{PRIVATE_PREFIX}{_pair(url, target)}.tree")
 
 
-def key_of(target: Path) -> str:
+def key_of(target: Path | str) -> str:
     """Return the name under which a target stands in the books."""
     return _hash(str(target))
 

@@ -165,7 +165,7 @@ class Cache:
 
     def keep_first(self, copy: Copy) -> None:
         """Write the book of a copy that has none and gets its name now; `meta/` is made. Raises StagingError."""
-        self.terms.disk.note_first(self.books.meta(copy.path), to_data(copy))
+        self.terms.disk.note_first(self.books.meta(copy.target), to_data(copy))
 
     def announce(self, copy: Copy) -> None:
         """Note a copy that is about to get its name, over an earlier one or not. Raises StagingError."""

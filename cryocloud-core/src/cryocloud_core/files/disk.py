@@ -11,8 +11,9 @@ import ctypes
 import errno
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 
 from cryocloud_core.errors import StagingError
@@ -216,12 +217,22 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-@contextlib.contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turn an OSError into a StagingError about `path`."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        remedy = _REMEDIES.get(error.errno or 0, "")
-        raise StagingError(f"cannot be written here: {reason}", subject=str(path), remedy=remedy) from error
+class told:  # noqa: N801 - read as a word: `with told(path)`; a generator would cost more than what it is about
+    """Turns an OSError into a StagingError about `path`."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raise StagingError for an OSError."""
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            remedy = _REMEDIES.get(error.errno or 0, "")
+            raise StagingError(f"cannot be written here: {reason}", subject=str(self.path), remedy=remedy) from error

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.bookkeeping import sidecar_of
@@ -240,14 +240,15 @@ def differs(one: RemoteFile, other: RemoteFile) -> bool:
 
 def joined(known: RemoteFile, told: RemoteFile) -> RemoteFile:
     """Return what is known of a file with what was told beside."""
-    return evolve(
-        known,
-        size_bytes=told.size_bytes if known.size_bytes is None else known.size_bytes,
-        validator=known.validator or told.validator,
-        checksum=known.checksum or told.checksum,
-        media_type=known.media_type or told.media_type,
-        immutable=known.immutable or told.immutable,
-        in_parts=known.in_parts or told.in_parts,
+    return RemoteFile(
+        known.url,
+        told.size_bytes if known.size_bytes is None else known.size_bytes,
+        known.validator or told.validator,
+        known.checksum or told.checksum,
+        known.media_type or told.media_type,
+        known.is_directory,
+        known.immutable or told.immutable,
+        known.in_parts or told.in_parts,
     )
 
 

@@ -13,7 +13,7 @@ from contextlib import closing
 from itertools import islice
 from typing import TypeVar
 
-from attrs import define, evolve
+from attrs import define
 
 from cryocloud_core.errors import TransferError
 from cryocloud_core.files.data import HEAD_BYTES, refuse_error, refuse_page
@@ -80,7 +80,7 @@ def batches(items: Mapping[KeyT, ValueT]) -> Iterator[dict[KeyT, ValueT]]:
 
 def _is_proven(url: Url, small: SmallFile, known: RemoteFile) -> bool:
     """Return True for a file that is whole, is the version that is known, and is no error in a file's clothes."""
-    told, content = evolve(small.remote, url=known.url), small.content
+    told, content = small.remote, small.content
     if told.is_directory or told.size_bytes != len(content) or differs(known, told):
         return False
     remote = joined(known, told)
@@ -89,7 +89,7 @@ def _is_proven(url: Url, small: SmallFile, known: RemoteFile) -> bool:
         digest = hashlib.new(algorithm, content, usedforsecurity=False).hexdigest()
         return f"{algorithm}:{digest}" == (remote.checksum or "").lower()
     try:
-        refuse_page(url, told)
+        refuse_page(url, remote)
         refuse_error(url, remote, content[:HEAD_BYTES])
     except TransferError:
         return False

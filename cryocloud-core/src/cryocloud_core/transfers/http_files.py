@@ -24,9 +24,12 @@ NO_HEAD: Final = (400, 403, 405, 501)
 
 async def stat(asking: Asking, url: Url) -> RemoteFile:
     """Return what the server tells of a file; one that does not answer HEAD is asked for the first byte."""
-    answer = await asking.ask("HEAD", url, {}, (200, *NO_HEAD))
-    answer.close()
-    told = remote_of(answer, url) if answer.status == 200 else None
+    return await _stat(asking, url, await asking.ask("HEAD", url, {}, (200, *NO_HEAD)))
+
+
+async def _stat(asking: Asking, url: Url, head: Answer) -> RemoteFile:
+    head.close()
+    told = remote_of(head, url) if head.status == 200 else None
     if told is not None and told.size_bytes:
         return told
     # Some servers tell a HEAD the length of its own empty body.
@@ -47,11 +50,17 @@ async def small(asking: Asking, url: Url) -> SmallFile | None:
     finally:
         answer.close()
     is_sure = not content or remote.validator is None or remote.checksum is not None or remote.immutable
-    if not is_sure:
-        now = await stat(asking, url)
-        if (now.validator, now.size_bytes) != (remote.validator, remote.size_bytes):
-            return None
-    return SmallFile(remote, content)
+    return SmallFile(remote, content) if is_sure or await _is_still(asking, url, remote) else None
+
+
+async def _is_still(asking: Asking, url: Url, remote: RemoteFile) -> bool:
+    """Return True when the server has that version still."""
+    head = await asking.ask("HEAD", url, {}, (200, *NO_HEAD))
+    if head.status == 200 and answers.length_of(head.headers) == remote.size_bytes:
+        head.close()
+        return answers.validator_of(head.headers) == remote.validator
+    now = await _stat(asking, url, head)
+    return (now.validator, now.size_bytes) == (remote.validator, remote.size_bytes)
 
 
 def remote_of(answer: Answer, url: Url) -> RemoteFile:

@@ -19,6 +19,7 @@ _MOST_BYTES = 64 * 1024
 _HEAD: Final = re.compile(
     rb"HTTP/1\.[01] (\d{3})(?: ([^\r\n\0]{0,1000}))?((?:\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*)*)"
 )
+_FIELD: Final = re.compile(r"\n([^:]+):[ \t]*([^\n]*?)[ \t]*(?=\n|\Z)")
 #: how heads begin that are not the last word
 _INTERIM: Final = b"HTTP/1.1 1"
 
@@ -41,8 +42,7 @@ class Head:
         match = _HEAD.fullmatch(last)
         if match is None:
             return None
-        fields = (line.partition(":") for line in _text(match[3]).split("\n")[1:])
-        headers = CIMultiDict([(name, value.strip()) for name, _, value in fields])
+        headers = CIMultiDict(_FIELD.findall(_text(match[3])))
         if len(headers.getall("Content-Length", ())) > ("Transfer-Encoding" not in headers):
             return None  # two lengths: who stands between may have counted by the other
         return cls(int(match[1]), _text(match[2] or b"").strip(), headers)
