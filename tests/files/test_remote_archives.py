@@ -249,3 +249,56 @@ def test_released_copies_stay(servers: Path, machine: Callable[..., FileService]
     files.remote.release()
 
     assert staged(files, "s3://store/in/a.nc") == local
+
+
+@pytest.mark.parametrize("scheme", ["s3", "http", "ssh"])
+def test_what_a_later_node_unpacks_of_a_copy_goes_with_the_copy(
+    scheme: str, servers: Path, machine: Callable[..., FileService], sweep_later: Callable[..., None], tmp_path: Path
+) -> None:
+    """It is in use as long as a task is handed a path of it; swept, it is there again for who comes late."""
+    put(servers, "far/in/a.zip", zipped(one="1"))
+    files = machine()
+    archive = staged(files, f"{scheme}://far/in/a.zip")
+    files.remote.release()
+    path = str(Path(archive).with_name("a") / "one")
+    for _ in range(2):
+        files = machine()
+        assert staged(files, archive, unzip=True) == [path]
+        sweep_later()
+        assert Path(path).read_text() == "1"
+        files.remote.release()
+
+    sweep_later()
+    assert [each for folder in ("tmp", "data") for each in (tmp_path / folder).rglob("one")] == []
+    assert not Path(archive).exists()
+    files = machine()
+    assert staged(files, path) == path
+    assert Path(path).read_text() == "1"
+    files.remote.release()
+
+
+def test_results_in_what_a_later_node_unpacked_stay(
+    servers: Path, machine: Callable[..., FileService], sweep_later: Callable[..., None]
+) -> None:
+    """With all that they were made of."""
+    put(servers, "far/in/a.zip", zipped(one="1"))
+    archive = staged(machine(), "http://far/in/a.zip")
+    [path] = staged(machine(), archive, unzip=True)
+    (Path(path).parent / "result").write_text("of a module")
+    sweep_later()
+    assert (Path(path).read_text(), (Path(path).parent / "result").read_text()) == ("1", "of a module")
+
+
+@pytest.mark.parametrize("scheme", ["s3", "http"])
+def test_an_archive_whose_plain_name_another_copy_has_is_unpacked_beside_both(
+    scheme: str, servers: Path, machine: Callable[..., FileService]
+) -> None:
+    """A server may have `a` and `a.zip` in one directory."""
+    put(servers, "store/in/a.zip", zipped(one="1"))
+    put(servers, "store/in/a", b"plain")
+    files = machine()
+    archive, plain = staged(files, [f"{scheme}://store/in/a.zip", f"{scheme}://store/in/a"])
+    [path] = staged(files, archive, unzip=True)
+    assert staged(files, archive, unzip=True) == [path]
+    assert (Path(path).read_text(), Path(plain).read_bytes()) == ("1", b"plain")
+    files.remote.release()

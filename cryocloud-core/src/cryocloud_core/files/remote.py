@@ -175,14 +175,14 @@ class Remote:
             with contextlib.suppress(RemoteFileMissing):  # somebody else was faster
                 self.layer.remove(Url.parse(found.url))
 
-    def hold(self, path: Path) -> None:
-        """Keep a copy of ours that is used in place by its path from being swept until `release`.
+    def hold(self, path: Path) -> bool:
+        """Keep a copy of ours that is used in place by its path from being swept until `release`; False for no copy.
 
         One that was swept before is brought again. Raises TaskError.
         """
         meta = own_folder(self.how.tempdir) / "meta"
         if not os.path.isdir(meta) or meta.stat().st_uid != os.geteuid():  # noqa: PTH112 - Path's own raises
-            return
+            return False
         from cryocloud_core.files.bookkeeping import Books, settled
 
         books, place = Books(self.how.tempdir), settled(path)
@@ -190,13 +190,15 @@ class Remote:
         def is_noted() -> bool:
             return any(books.meta(each).exists() for each in (place, *place.parents))
 
+        is_held = False
         for _ in range(_RACES):
             is_held = is_noted() and self.layer.in_use(path)
             if os.path.lexists(path):  # looked at only now: nobody sweeps it any more
                 if is_held or not is_noted() or self.layer.source_of(path) is None:
-                    return
+                    break
             elif not self._regaining(books).run(place):
-                return
+                break
+        return is_held
 
     def is_copy(self, path: Path) -> bool:
         """Return True for what we fetched to this machine, and for what was made of it."""

@@ -88,8 +88,8 @@ class FileService:
     def local(self, path: Path, way: Preparation) -> list[str]:
         """Return the path in a list, or what its archive holds. Raises StagingError."""
         is_needed = not way.unzip or os.path.lexists(path)
-        self.remote.hold(path if is_needed else copy_of(path, self.how.tempdir) or path)
-        return self._unpacked(path, keep=way.keep) if way.unzip else [str(existing(path))]
+        is_copy = self.remote.hold(path if is_needed else copy_of(path, self.how.tempdir) or path)
+        return self._unpacked(path, keep=way.keep, is_copy=is_copy) if way.unzip else [str(existing(path))]
 
     def brought(self, urls: Sequence[Url], way: Preparation) -> list[list[str]]:
         """Return the local paths of each URL's copy, or of what its archive holds. Raises TaskError."""
@@ -157,7 +157,7 @@ class FileService:
 
             return Substitutes(self.remote, self.local).instead(missing, url, way)
 
-    def _unpacked(self, path: Path, *, keep: bool) -> list[str]:
+    def _unpacked(self, path: Path, *, keep: bool, is_copy: bool) -> list[str]:
         if os.path.isdir(path):  # noqa: PTH112 - Path's own raises
             return [str(path)]
         is_here = is_file(path)
@@ -165,7 +165,10 @@ class FileService:
             existing(path)
         if is_here and goes_apart(path):
             return self.remote.unpacked_apart(path, keep=keep)
-        found = unpacked(path, self.how)
+        found = unpacked(path, self.how, yields=is_copy)
+        made = copy_of(path, self.how.tempdir) if is_copy and is_here else None
+        if made is not None and self.remote.layer.source_of(made) is None:
+            self.remote.layer.belongs(made, path)
         if not keep and found != [str(path)]:
             _removed(path)
         return found

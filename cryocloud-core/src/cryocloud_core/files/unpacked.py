@@ -161,9 +161,10 @@ def goes_apart(archive: Path) -> bool:
     return not os.access(archive.parent, os.W_OK | os.X_OK) and copy_beside(archive) is None
 
 
-def unpacked(archive: Path, how: Unpacking) -> list[str]:
+def unpacked(archive: Path, how: Unpacking, *, yields: bool = False) -> list[str]:
     """Return the entries of our copy of an archive, made beside it now if there is none.
 
+    With `yields` it has another name where something else has its own, as that of a lone compressed file always does.
     What is no archive gives a list with its own path. Raises ArchiveError.
     """
     ready = copy_of(archive, how.tempdir)
@@ -172,7 +173,7 @@ def unpacked(archive: Path, how: Unpacking) -> list[str]:
     packing = packing_of(archive)
     if packing is None:
         return [str(archive)]
-    return entries(_make(archive, archive, how, single=packing.format is Format.SINGLE))
+    return entries(_make(archive, archive, how, yields=yields or packing.format is Format.SINGLE))
 
 
 def unpacked_at(archive: Path, place: Path, how: Unpacking) -> Path | None:
@@ -184,7 +185,7 @@ def unpacked_at(archive: Path, place: Path, how: Unpacking) -> Path | None:
     packing = packing_of(archive)
     if packing is None:
         return None
-    return _make(archive, place, how, single=packing.format is Format.SINGLE, anew=True)
+    return _make(archive, place, how, yields=packing.format is Format.SINGLE, anew=True)
 
 
 def is_ours(path: Path) -> bool:
@@ -192,9 +193,9 @@ def is_ours(path: Path) -> bool:
     return path.name.startswith(PRIVATE_PREFIX) or path.name == MARKER or Stamp.read(path) is not None
 
 
-def _make(archive: Path, at: Path, how: Unpacking, *, single: bool, anew: bool = False) -> Path:
+def _make(archive: Path, at: Path, how: Unpacking, *, yields: bool, anew: bool = False) -> Path:
     stamp = Stamp.of(archive, at)
-    target = _target(at, single=single)
+    target = _target(at, yields=yields)
     if anew and Stamp.read(target) == stamp and is_whole(target):
         return target
     fresh = unpack_beside(archive, target.parent, how.limits, how.check)
@@ -210,7 +211,7 @@ def _make(archive: Path, at: Path, how: Unpacking, *, single: bool, anew: bool =
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _target(archive: Path, *, single: bool) -> Path:
+def _target(archive: Path, *, yields: bool) -> Path:
     """Return where the copy goes, beside the archive."""
     tries = places(archive)
     first = tries[0]
@@ -220,8 +221,8 @@ def _target(archive: Path, *, single: bool) -> Path:
     if stamp is not None and stamp.source == archive.name:
         refuse_strange(first, archive)
         return first
-    # A copy of another archive (a.zip, a.tgz) or, for a lone compressed file, the plain file keeps its name.
-    if stamp is None and not single:
+    # A copy of another archive (a.zip, a.tgz) keeps its name, and so does whatever we give way to.
+    if stamp is None and not yields:
         raise _taken(first, archive)
     for place in tries[1:]:
         found = Stamp.read(place)
