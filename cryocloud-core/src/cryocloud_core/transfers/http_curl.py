@@ -22,7 +22,7 @@ from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.http_asking import Asking
 from cryocloud_core.transfers.http_curl_line import CurlAnswer, Line, Wish
 from cryocloud_core.transfers.http_settings import HttpSettings
-from cryocloud_core.transfers.side_by_side import MISSES, Reading, one
+from cryocloud_core.transfers.side_by_side import MISSES, FoundT, Reading, one
 
 #: seconds after which whoever waits looks up
 BEAT_S = 0.1
@@ -77,7 +77,7 @@ class CurlLines:
     def __attrs_post_init__(self) -> None:
         self._cookies.setopt(pycurl.SH_SHARE, pycurl.LOCK_DATA_COOKIE)
 
-    def read(self, urls: Sequence[Url], streams: int, read: Reading) -> Generator[SmallFile | None]:
+    def read(self, urls: Sequence[Url], streams: int, read: Reading[FoundT]) -> Generator[FoundT | None]:
         """Yield what `read` returns of each URL as it comes, None when nothing came for a moment.
 
         `read` awaits nothing but a CurlAsking. Raises what it raises that is not about one file alone.
@@ -149,6 +149,7 @@ class CurlLines:
         if now < self._look_at:
             return []
         self._look_at = now + BEAT_S
+        self._multi.perform()  # something may have come while the caller took its time
         return [(line.curl, "nothing came for too long") for line, _ in self._busy.values() if line.is_silent(now)]
 
     def _hang_up_on_talkers(self) -> None:
