@@ -237,7 +237,9 @@ def test_a_file_that_somebody_took_out_of_a_copy_is_not_had_from_elsewhere(serve
     assert reads("store") == asked
 
 
-@pytest.mark.parametrize("note", ["", "{", "[]", '{"of": 7}', '{"of": "/"}', "stranger", "local", "loop", "other"])
+@pytest.mark.parametrize(
+    "note", ["", "{", "[]", "[" * 9999, '{"of": 7}', '{"of": "/"}', "stranger", "local", "loop", "other"]
+)
 def test_a_note_that_tells_nothing_leaves_what_was_said(
     note: str, servers: Path, machines: Machines, ssh_server: SshServer
 ) -> None:

@@ -174,6 +174,6 @@ def _pointed(data: bytes) -> str:
 def _table(data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested without end
         return {}
     return found if isinstance(found, dict) else {}
