@@ -11,10 +11,6 @@ from typing import Any
 from cryocloud_core.files.service import FileService
 from tests.files.folder_transfer import staged
 
-PATIENCE_S = 20.0
-NOBODY = 65534
-DAY_S = 24 * 3600.0
-
 
 def archived(path: Path, **members: str) -> Path:
     """Write an archive, newer than any that was there."""

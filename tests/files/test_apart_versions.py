@@ -16,8 +16,6 @@ from cryocloud_core.files.unpacked import Stamp
 from tests.files.closed_archives import archived, handed_on, used_at
 from tests.files.folder_transfer import staged
 
-PATIENCE_S = 20.0
-NOBODY = 65534
 DAY_S = 24 * 3600.0
 
 

@@ -277,6 +277,26 @@ def test_what_a_later_node_unpacks_of_a_copy_goes_with_the_copy(
     files.remote.release()
 
 
+def test_an_archive_that_a_task_uses_stays_when_what_it_held_is_had_again(
+    servers: Path, machine: Callable[..., FileService], sweep_later: Callable[..., None]
+) -> None:
+    """Both were swept: one task is handed the path of the archive, another one of what was in it."""
+    put(servers, "store/in/a.zip", zipped(one="1"))
+    first, second, third, fourth = (machine() for _ in range(4))
+    archive = staged(first, "http://store/in/a.zip")
+    first.remote.release()
+    [path] = staged(second, archive, unzip=True)
+    second.remote.release()
+    sweep_later()
+    assert staged(third, archive) == archive
+    assert staged(fourth, path) == path
+    assert (zipfile.is_zipfile(archive), Path(path).read_text()) == (True, "1")
+    third.remote.release()
+    fourth.remote.release()
+    sweep_later()
+    assert [Path(each).exists() for each in (archive, path)] == [False, False]
+
+
 def test_results_in_what_a_later_node_unpacked_stay(
     servers: Path, machine: Callable[..., FileService], sweep_later: Callable[..., None]
 ) -> None:

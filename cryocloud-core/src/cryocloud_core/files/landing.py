@@ -27,6 +27,9 @@ from cryocloud_core.files.targets import copy_place, datadir_place, name_of, pla
 from cryocloud_core.sdk.transfer import RemoteFile
 from cryocloud_core.sdk.url import Url
 
+#: below our folder, archives that do not stay, and what they held
+_UNPACKED = "unpacked"
+
 
 @frozen
 class Landing:
@@ -74,7 +77,11 @@ class Landing:
         if remote.validator or remote.checksum:
             said = f"{remote.size_bytes}\0{remote.validator}\0{remote.checksum}" + (f"\0{number}" if number else "")
             version = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
-        return self._books.root / "unpacked" / key_of(Path(url.text)) / version[:16] / name_of(url)
+        return self._root / _UNPACKED / key_of(Path(url.text)) / version[:16] / name_of(url)
+
+    def is_to_unpack(self, path: Path) -> bool:
+        """Return True for a place that is one to unpack an archive beside."""
+        return settled(self._root / _UNPACKED) in settled(path).parents
 
     def is_copy(self, path: Path) -> bool:
         """Return True for a copy that we fetched, what was made of one, and a directory that was made for such."""

@@ -241,11 +241,13 @@ class Remote:
         raise AssertionError("a place of a new name is free")
 
     def _unpacked(self, copy: Path) -> list[str]:
+        """Unpack a copy, which does not stay if it was only brought for that; a task may have been handed another."""
+        passes = self._landing().is_to_unpack(copy)
         first, *_ = places(copy)
-        if not os.path.lexists(first) and packing_of(copy) is not None:
+        if passes and not os.path.lexists(first) and packing_of(copy) is not None:
             self.layer.belongs(first, copy)
         try:
-            found = unpacked(copy, self.how)
+            found = unpacked(copy, self.how, yields=not passes)
         except ArchiveError as error:
             source = self.layer.source_of(copy)
             error.subject = error.subject if source is None else source.shown
@@ -253,7 +255,8 @@ class Remote:
         made = None if found == [str(copy)] else copy_of(copy, self.how.tempdir)
         if made is not None:
             self.layer.belongs(made, copy)
-            copy.unlink(missing_ok=True)
+            if passes:
+                copy.unlink(missing_ok=True)
         return found
 
     def _keeping(self) -> Keeping:
