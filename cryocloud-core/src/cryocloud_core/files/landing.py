@@ -77,11 +77,11 @@ class Landing:
         if remote.validator or remote.checksum:
             said = f"{remote.size_bytes}\0{remote.validator}\0{remote.checksum}" + (f"\0{number}" if number else "")
             version = hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
-        return self._root / _UNPACKED / key_of(Path(url.text)) / version[:16] / name_of(url)
+        return self._books.root / _UNPACKED / key_of(Path(url.text)) / version[:16] / name_of(url)
 
     def is_to_unpack(self, path: Path) -> bool:
         """Return True for a place that is one to unpack an archive beside."""
-        return settled(self._root / _UNPACKED) in settled(path).parents
+        return settled(self._books.root / _UNPACKED) in settled(path).parents
 
     def is_copy(self, path: Path) -> bool:
         """Return True for a copy that we fetched, what was made of one, and a directory that was made for such."""
