@@ -71,11 +71,12 @@ def test_a_caller_that_takes_its_time_is_no_silence_of_the_server(make: Make, od
 
 
 @pytest.mark.parametrize("proxy", ["", "http://{}"])
-def test_who_does_not_let_us_begin_is_given_up(make: Make, proxy: str) -> None:
+def test_who_does_not_let_us_begin_is_given_up(make: Make, fast: bool, proxy: str) -> None:
     """After the seconds of `connect_timeout`, no sooner: TLS and a proxy's consent belong to that."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         address = f"127.0.0.1:{listening.getsockname()[1]}"
-        http = make(HttpTransfer, {"connect_timeout": 0.6, "timeout": 0.1, "proxy": proxy.format(address)})
+        waiting = {"connect_timeout": 0.6, "timeout": 0.1}
+        http = make(HttpTransfer, {**waiting, "proxy": proxy.format(address), "fast": fast})
         began = time.monotonic()
         assert contents(http, f"https://{address}/a") == []
         assert 0.6 <= time.monotonic() - began < PATIENCE_S / 2

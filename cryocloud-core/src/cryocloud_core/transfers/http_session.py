@@ -70,7 +70,7 @@ class SessionAsking(Asking):
             allow_redirects=False,
             ssl=self._tls[settings.ca or ""],
             proxy=settings.proxy,
-            timeout=aiohttp.ClientTimeout(None, sock_connect=settings.connect_timeout_s, sock_read=settings.timeout_s),
+            timeout=aiohttp.ClientTimeout(None, connect=settings.connect_timeout_s, sock_read=settings.timeout_s),
         )
         return SessionAnswer(url, settings, response.status, response.reason or "", response.headers, response)
 
