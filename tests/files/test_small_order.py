@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,39 @@ def test_folders_that_a_sweep_takes_away_meanwhile_are_made_again(tmp_path: Path
             small_layer(world, tmp_path / "temp", cache_max_bytes=1, cache_keep_s=0.0, sweep_every_s=0.0).sweep()
 
     assert small_layer(world, tmp_path / "temp", Swept()).fetch_small(wanted) == set(wanted) == right(world, wanted)
+
+
+@pytest.mark.parametrize("slow", [1, 2], ids=["contents", "names"])
+def test_a_task_that_is_told_to_stop_does_not_wait_for_a_slow_disk(slow: int, tmp_path: Path) -> None:
+    """Which may be busy for minutes with what others wrote."""
+    thaw, is_slow = threading.Event(), threading.Event()
+
+    @define(eq=False)
+    class Slow(Disk):
+        calls: int = 0
+
+        def settle_all(self, paths: Sequence[Path]) -> None:
+            self.calls += 1
+            if self.calls == slow:
+                is_slow.set()
+                thaw.wait(60)
+            super().settle_all(paths)
+
+    def check() -> None:
+        if is_slow.is_set():
+            raise StopError
+
+    world = world_of(5)
+    wanted = wanted_of(world, tmp_path / "out")
+    layer = small_layer(world, tmp_path / "temp", Slow())
+    layer.check = check
+    with pytest.raises(StopError):
+        layer.fetch_small(wanted)
+    assert not thaw.is_set()
+    assert private_files(tmp_path) == []
+    assert held_locks(tmp_path / "temp", list(wanted.values())) == []
+    thaw.set()
+    layer.settle(60)
 
 
 def test_a_process_that_may_have_no_more_threads_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from itertools import takewhile
@@ -61,33 +61,42 @@ class _Batch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Wait until nobody uses it, take away what has no name, and free the places."""
+        """Take away what has no name, and free the places."""
         with self.locks:
-            if self._durable is not None:
-                wait([self._durable])
             for each in self.saved.values():
                 self.terms.disk.unlink(each.lies)
 
     def begin_to_settle(self) -> None:
         """Let another thread wait until the contents are on the disk, while we go on with the next batch."""
-        durable = Future[None]()
-        paths = [each.lies for each in self.saved.values()]
-
-        def work() -> None:
-            try:
-                if paths:
-                    self.terms.disk.settle_all(paths)
-                durable.set_result(None)
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-                durable.set_exception(error)
-
-        self.terms.hands.do(work)
-        self._durable = durable
+        self._durable = _settling(self.terms, [each.lies for each in self.saved.values()])
 
     def settle(self) -> None:
-        """Return when the contents are on the disk. Raises StagingError."""
+        """Return when the contents are on the disk. Raises StagingError, and what `check` raises."""
         assert self._durable is not None
-        self._durable.result()
+        _await(self.terms, self._durable)
+
+
+def _settling(terms: Terms, paths: Sequence[Path]) -> Future[None]:
+    """Return what ends when files and directories are on their disks."""
+    durable = Future[None]()
+
+    def work() -> None:
+        try:
+            if paths:
+                terms.disk.settle_all(paths)
+            durable.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
+            durable.set_exception(error)
+
+    terms.hands.do(work)
+    return durable
+
+
+def _await(terms: Terms, durable: Future[None]) -> None:
+    """Wait for it, however slow the disk is, but no longer than the task may go on."""
+    while not wait([durable], terms.clock.slice_s).done:
+        terms.check()
+    durable.result()
 
 
 @define(eq=False)
@@ -222,8 +231,7 @@ class SmallDownload:
     def _are_names_durable(self) -> bool:
         """Wait until what was brought would be found after a power cut; False where that cannot be."""
         try:
-            if self._fresh:
-                self.terms.disk.settle_all([Path(folder) for folder in self._fresh])
+            _await(self.terms, _settling(self.terms, [Path(folder) for folder in self._fresh]))
         except StagingError as error:
             logger.debug("small files are brought one by one: %s", error)
             return False
