@@ -46,6 +46,9 @@ class SmallWorld(World):
 
     spoils: dict[str, str] = field(factory=dict)
     asked: list[list[str]] = field(factory=list)
+    #: what was asked about, by the call, and what goes wrong then, by path
+    looked: list[list[str]] = field(factory=list)
+    lies: dict[str, str] = field(factory=dict)
     #: files that were handed out, and the calls that came to an end
     given: int = 0
     ended: int = 0
@@ -70,6 +73,25 @@ class SideBySide(Memory):
                     yield file
         finally:
             self.world.ended += 1
+
+    def stat_many(self, urls: Sequence[Url], streams: int) -> Generator[RemoteFile | None]:
+        """Yield what is told of files, right and wrong."""
+        self.world.looked.append([url.path for url in urls])
+        for url in urls:
+            kind = self.world.lies.get(url.path, "right")
+            self._interrupt(url, kind)
+            try:
+                told = self.world.told(url)
+            except RemoteFileMissing:
+                continue
+            lies: dict[str, list[RemoteFile | None]] = {
+                "left out": [],
+                "other version": [evolve(told, validator="another", checksum=None)],
+                "nothing told": [RemoteFile(told.url)],
+                "directory": [RemoteFile(told.url, is_directory=True)],
+                "stranger": [evolve(told, url="mem://host/of/nobody"), None],
+            }
+            yield from lies.get(kind, [told])
 
     def listing(self, url: Url) -> Iterator[RemoteFile]:
         """Tell of every file below, as much as a listing tells here."""

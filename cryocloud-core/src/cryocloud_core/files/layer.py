@@ -23,12 +23,11 @@ from cryocloud_core.files.download import Download
 from cryocloud_core.files.errands import Watch
 from cryocloud_core.files.hosts import HostSlots
 from cryocloud_core.files.layer_settings import LayerSettings
-from cryocloud_core.files.moving import Moving, Progress, Step
+from cryocloud_core.files.many_files import ManyFiles
+from cryocloud_core.files.moving import Moving, Progress, Step, reused
 from cryocloud_core.files.persistence import Persistence
 from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.replacing import Replacing
-from cryocloud_core.files.small_download import SmallDownload
-from cryocloud_core.files.small_reading import SmallReading
 from cryocloud_core.files.sweeping import Sweep
 from cryocloud_core.files.terms import Clock, Terms
 from cryocloud_core.files.transfers import Transfers
@@ -126,18 +125,15 @@ class Layer:
         return target
 
     def fetch_small(self, wanted: Mapping[Url, Path], settle: Settle = settled) -> set[Url]:
-        """Bring those of several files that are small and not here yet, many at a time, as `fetch` does; return which.
+        """Bring those of several files that are small, and use again what is here of them, many at a time.
 
-        What did not come, for whatever reason, `fetch` brings, or tells why it cannot.
+        Each as `fetch` does it; return which. What did not come, for whatever reason, `fetch` brings, or tells why it
+        cannot.
         """
+        many = ManyFiles(self._terms, self._books, self._cache, self.transfers, self._slots)
         done: set[Url] = set()
         for endpoint in dict.fromkeys(url.endpoint for url in wanted):
-            places = {url: settle(place) for url, place in wanted.items() if url.endpoint == endpoint}
-            one = next(iter(places))
-            reading = SmallReading(self._terms, self.transfers.to(one), self._slots(one))
-            if len(places) > 1 and reading.is_worth_trying(RemoteFile("")):
-                progress = Progress(self.told, self.clock.now, one, files=len(places), is_sized=True, is_batch=True)
-                done |= SmallDownload(self._terms, self._books, self._cache, reading, progress).run(places)
+            done |= many.bring({url: settle(place) for url, place in wanted.items() if url.endpoint == endpoint})
         return done
 
     def put(self, path: Path, url: Url) -> None:
@@ -302,8 +298,7 @@ class Layer:
     def _reuse(self, copy: Copy, url: Url) -> None:
         self._cache.touch(copy.path)
         self._cache.uses.add([copy.path])
-        files = len(copy.files) if copy.is_tree else 1
-        self.told(Moving(url, copy.size_bytes, copy.size_bytes, files, files, step=Step.REUSED))
+        self._tell(reused(url, copy.size_bytes, len(copy.files) if copy.is_tree else 1))
 
     @contextlib.contextmanager
     def _alone(self, place: Path, url: Url) -> Iterator[None]:

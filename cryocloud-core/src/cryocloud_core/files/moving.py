@@ -68,6 +68,11 @@ class Moving:
         return self.has_figures and self.files_done >= self.files
 
 
+def reused(url: Url, size_bytes: int, files: int = 1) -> Moving:
+    """Return what is told of a copy that is used again."""
+    return Moving(url, size_bytes, size_bytes, files, files, step=Step.REUSED)
+
+
 @define(eq=False)
 class Progress:
     """Gathers what several threads move of one transfer and tells it on, one teller at a time."""

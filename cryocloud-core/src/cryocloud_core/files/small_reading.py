@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import TypeVar
 
@@ -42,9 +43,14 @@ class SmallReading:
     transfer: Transfer
     slots: HostSlots
 
+    @property
+    def can(self) -> bool:
+        """Whether the transfer asks for several at a time."""
+        return self.transfer.abilities.side_by_side > 1
+
     def is_worth_trying(self, remote: RemoteFile) -> bool:
         """Return True for a file that is small, or may be."""
-        return self.transfer.abilities.side_by_side > 1 and (remote.size_bytes or 0) <= SMALL_BYTES
+        return self.can and (remote.size_bytes or 0) <= SMALL_BYTES
 
     def read(self, wanted: Mapping[Url, RemoteFile], take: Callable[[Url, SmallFile], None]) -> None:
         """Hand each file that could be read and proven to `take`, one at a time, from a thread of its own.
@@ -53,22 +59,48 @@ class SmallReading:
         """
         urls = {str(url): url for url in wanted}
 
-        def work(errand: Errand[None], streams: int) -> None:
-            with closing(self.transfer.read_small(list(wanted), streams)) as found:
-                for small in found:
-                    errand.look()
-                    url = None if small is None else urls.get(small.remote.url)
-                    if small is not None and url is not None and _is_proven(url, small, wanted[url]):
-                        with errand.moving():
-                            del urls[small.remote.url]  # the same once more is nothing new
-                            take(url, small)
+        def proven(small: SmallFile) -> Callable[[], None] | None:
+            url = urls.get(small.remote.url)
+            if url is None or not _is_proven(url, small, wanted[url]):
+                return None
+            del urls[small.remote.url]  # the same once more is nothing new
+            return partial(take, url, small)
 
-        first = next(iter(wanted))
+        self._side_by_side(list(wanted), self.transfer.read_small, proven)
+
+    def stat(self, urls: Sequence[Url]) -> dict[Url, RemoteFile]:
+        """Return what the other side tells of those files of which it tells. Raises what `check` raises."""
+        by_text, found = {str(url): url for url in urls}, dict[Url, RemoteFile]()
+
+        def told(remote: RemoteFile) -> Callable[[], None] | None:
+            url = by_text.get(remote.url)
+            return None if url is None else partial(found.__setitem__, url, remote)
+
+        self._side_by_side(urls, self.transfer.stat_many, told)
+        return found
+
+    def _side_by_side(
+        self,
+        urls: Sequence[Url],
+        ask: Callable[[Sequence[Url], int], Generator[ValueT | None]],
+        judge: Callable[[ValueT], Callable[[], None] | None],
+    ) -> None:
+        """Ask for all, in another thread, and do what `judge` returns of each; an error of the transfer ends it."""
+
+        def work(errand: Errand[None], streams: int) -> None:
+            with closing(ask(urls, streams)) as found:
+                for each in found:
+                    errand.look()
+                    act = None if each is None else judge(each)
+                    if act is not None:
+                        with errand.moving():
+                            act()
+
         with self.slots.held(), self.slots.more(self.transfer.abilities.side_by_side - 1) as further:
             try:
-                Watch(self.terms, first.shown, self.terms.until()).call(lambda errand: work(errand, further + 1))
+                Watch(self.terms, urls[0].shown, self.terms.until()).call(lambda errand: work(errand, further + 1))
             except TransferError as error:
-                logger.debug("the rest of %d small files is brought one by one: %s", len(wanted), error)
+                logger.debug("the rest of %d small files is asked for one by one: %s", len(urls), error)
 
 
 def batches(items: Mapping[KeyT, ValueT]) -> Iterator[dict[KeyT, ValueT]]:

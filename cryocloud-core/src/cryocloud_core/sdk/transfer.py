@@ -9,18 +9,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from attrs import define, evolve, field, frozen
 
-from cryocloud_core.errors import ConfigError, TransferError
+from cryocloud_core.errors import ConfigError, RemoteFileMissing, TransferError
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.secrets import Secret, reveal
 
 #: what `read_small` reads at most of one file, in bytes
 SMALL_BYTES = 1024 * 1024
+#: seconds after which who waits for several answers is told that nothing came
+BEAT_S = 0.25
 
 
 @frozen
@@ -30,9 +33,9 @@ class Abilities:
     `folders`: a directory can be without a file in it; where it cannot, empty ones are not sent.
 
     `streams`: how many ranged reads of one large file at a time pay, 1 for none beside each other. `side_by_side`: how
-    many small files at a time `read_small` brings, 0 where it brings none. `snapshots`: one read gives one version,
-    whatever becomes of the name meanwhile, or RemoteFileChanged; where it may not, the layer asks again after the last
-    byte.
+    many small files at a time `read_small` brings and `stat_many` tells of, 0 where there is no such thing.
+    `snapshots`: one read gives one version, whatever becomes of the name meanwhile, or RemoteFileChanged; where it may
+    not, the layer asks again after the last byte.
     """
 
     ranges: bool = False
@@ -219,6 +222,27 @@ class Transfer(ABC):
         `abilities.side_by_side` is 0, and may where nobody is let in.
         """
         raise self.cannot(f"read files {streams} at a time", urls[0])
+
+    def stat_many(self, urls: Sequence[Url], streams: int) -> Generator[RemoteFile | None]:
+        """Yield what `stat` tells of files, `streams` at a time, in any order, as far as it tells versions apart.
+
+        As in `read_small`: all are of one server, None says that nothing came for a moment, what is missing is left
+        out, any other failure ends it, untold. Asks `stat` in threads unless a transfer has a better way. Raises
+        TransferError where `abilities.side_by_side` is 0, and may where nobody is let in.
+        """
+        if not self.abilities.side_by_side:
+            raise self.cannot(f"tell of files {streams} at a time", urls[0])
+        threads = ThreadPoolExecutor(streams, "cc-stat")
+        try:
+            waiting = {threads.submit(self.stat, url) for url in urls}
+            while waiting:
+                done, waiting = wait(waiting, BEAT_S, FIRST_COMPLETED)
+                failed = [error for each in done if (error := each.exception()) is not None]
+                yield from [each.result() for each in done if each.exception() is None] or (None,)
+                if not all(isinstance(error, RemoteFileMissing) for error in failed):
+                    return
+        finally:
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Write a file to `url`, whole or not at all, over what is there; parents are made. Raises TransferError."""

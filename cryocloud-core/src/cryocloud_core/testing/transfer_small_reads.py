@@ -1,4 +1,4 @@
-"""The part of the transfers' conformance kit that reads many small files side by side.
+"""The part of the transfers' conformance kit that reads many small files side by side, and asks about many.
 
 Laws: as in `testing/transfers.py`; whoever does not have the ability is only asked to say so.
 """
@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 
 from cryocloud_core.errors import TransferError
-from cryocloud_core.sdk.transfer import SMALL_BYTES, SmallFile, Transfer
+from cryocloud_core.sdk.transfer import SMALL_BYTES, RemoteFile, SmallFile, Transfer
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.testing.places import Place
 from cryocloud_core.testing.transfer_reads import THREADS, ReadingConformance, pattern, taken
@@ -27,6 +27,15 @@ def small_files(transfer: Transfer, urls: Iterable[Url]) -> dict[str, SmallFile]
                 assert file.remote.url not in found, "a file comes once"
                 found[file.remote.url] = file
     assert found.keys() <= {str(url) for url in wanted}, "a file has the URL that it was asked for by"
+    return found
+
+
+def told_files(transfer: Transfer, urls: Iterable[Url]) -> dict[str, RemoteFile]:
+    """Return what `stat_many` tells of several files, by URL; none may come twice."""
+    with closing(transfer.stat_many(list(urls), transfer.abilities.side_by_side)) as files:
+        told = [file for file in files if file is not None]
+    found = {file.url: file for file in told}
+    assert len(found) == len(told), "a file is told of once"
     return found
 
 
@@ -115,15 +124,48 @@ class SmallReadingConformance(ReadingConformance):
             assert len(small_files(transfer, urls)) == 1
             transfer.close()
 
+    def test_many_files_are_told_of_as_alone(self, transfer: Transfer, place: Place) -> None:
+        """Size and validator are those of `stat`, of files of any size and name; what is missing is not told of."""
+        self._needs_side_by_side(transfer)
+        contents = {"empty": b"", "large": pattern(SMALL_BYTES + 1), "deep/er/small": b"1"}
+        contents |= {f"odd/{name}": name.encode(errors="surrogateescape") for name in self._names()}
+        for name, content in contents.items():
+            place.seed(name, content)
+        urls = [Url.parse(place.url(name)) for name in (*contents, "missing")]
+        found = told_files(transfer, urls)
+        assert found.keys() == {str(url) for url in urls[:-1]}
+        for url in urls[:-1]:
+            alone, beside = transfer.stat(url), found[str(url)]
+            assert (beside.size_bytes, beside.validator) == (alone.size_bytes, alone.validator)
+            assert beside.checksum in (alone.checksum, None), "a checksum may be left out, but is none of another"
+
+    def test_what_is_told_of_many_files_is_of_now(self, transfer: Transfer, place: Place) -> None:
+        """A file that was replaced shows it, after it was closed too; to look at the first alone breaks nothing."""
+        self._needs_side_by_side(transfer)
+        urls = [Url.parse(place.url(name)) for name in ("a", "b")]
+        for url in urls:
+            place.seed(url.name, b"12345")
+        before = told_files(transfer, urls)
+        with closing(transfer.stat_many(urls, 2)) as files:
+            next(file for file in files if file is not None)
+        transfer.close()
+        place.seed("a", b"another")
+        after = told_files(transfer, urls)
+        a, b = map(str, urls)
+        assert after[b] == before[b]
+        assert after[a].size_bytes in (len(b"another"), None)
+        assert (after[a].validator != before[a].validator) == self.has_validator
+
     def test_reading_side_by_side_is_refused_without_the_ability(self, transfer: Transfer, place: Place) -> None:
-        """It is a TransferError about the URL, not worth repeating."""
+        """It is a TransferError about the URL, not worth repeating; so is asking about many."""
         if transfer.abilities.side_by_side:
             pytest.skip("it reads files side by side")
         place.seed("a", b"1")
         url = Url.parse(place.url("a"))
-        with pytest.raises(TransferError, match="cannot") as caught:
-            list(transfer.read_small([url], 2))
-        assert (caught.value.subject, caught.value.repeat) == (url.shown, False)
+        for ask in (transfer.read_small, transfer.stat_many):
+            with pytest.raises(TransferError, match="cannot") as caught:
+                list(ask([url], 2))
+            assert (caught.value.subject, caught.value.repeat) == (url.shown, False)
 
     def _needs_side_by_side(self, transfer: Transfer) -> None:
         if not transfer.abilities.side_by_side:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
-from collections.abc import Coroutine, Generator, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -16,7 +16,7 @@ from cryocloud_core.errors import CryoCloudError, RemoteFileChanged, TransferErr
 from cryocloud_core.sdk.transfer import Abilities, Incoming, Outgoing, RemoteFile, SmallFile, Transfer, TransferConfig
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers import http_answers as answers
-from cryocloud_core.transfers.http_asking import Answer
+from cryocloud_core.transfers.http_asking import Answer, Asking
 from cryocloud_core.transfers.http_files import odd, pieces, remote_of, small, stat
 from cryocloud_core.transfers.http_session import RAISED, SessionAsking, explained
 from cryocloud_core.transfers.http_settings import SETTINGS
@@ -63,13 +63,11 @@ class HttpTransfer(Transfer):
 
     def read_small(self, urls: Sequence[Url], streams: int) -> Generator[SmallFile | None]:
         """Yield small files whole; a server that offers no checksum is asked again after the last byte of each."""
-        try:
-            if self._asking.settings_of(urls[0]).fast and _has_curl():
-                yield from self._with_curl(urls, streams)
-            else:
-                yield from side_by_side(self._loop, urls, streams, partial(small, self._asking), RAISED)
-        except CryoCloudError as error:
-            logger.debug("the rest of %d small files is asked for one by one: %s", len(urls), error)
+        return self._side_by_side(urls, streams, small)
+
+    def stat_many(self, urls: Sequence[Url], streams: int) -> Generator[RemoteFile | None]:
+        """Yield what the server tells of files."""
+        return self._side_by_side(urls, streams, stat)
 
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Refuse: there is no one way to put a file on a web server."""
@@ -92,7 +90,20 @@ class HttpTransfer(Transfer):
         for lines in [self._lines.pop() for _ in range(len(self._lines))]:
             lines.close()
 
-    def _with_curl(self, urls: Sequence[Url], streams: int) -> Iterator[SmallFile | None]:
+    def _side_by_side(
+        self, urls: Sequence[Url], streams: int, find: Callable[[Asking, Url], Coroutine[Any, Any, T | None]]
+    ) -> Generator[T | None]:
+        try:
+            if self._asking.settings_of(urls[0]).fast and _has_curl():
+                yield from self._with_curl(urls, streams, find)
+            else:
+                yield from side_by_side(self._loop, urls, streams, partial(find, self._asking), RAISED)
+        except CryoCloudError as error:
+            logger.debug("the rest of %d small files is asked for one by one: %s", len(urls), error)
+
+    def _with_curl(
+        self, urls: Sequence[Url], streams: int, find: Callable[[Asking, Url], Coroutine[Any, Any, T | None]]
+    ) -> Iterator[T | None]:
         from cryocloud_core.transfers.http_curl import CurlAsking, CurlLines
 
         try:
@@ -100,7 +111,7 @@ class HttpTransfer(Transfer):
         except IndexError:
             lines = CurlLines()
         try:
-            yield from lines.read(urls, streams, partial(small, CurlAsking(self.config)))
+            yield from lines.read(urls, streams, partial(find, CurlAsking(self.config)))
         finally:
             self._lines.append(lines)
 

@@ -11,13 +11,12 @@ import time
 import types
 from collections.abc import Coroutine, Generator, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Generic
 
 import pycurl
 from attrs import define, field
 
 from cryocloud_core.errors import TransferError
-from cryocloud_core.sdk.transfer import SmallFile
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.http_asking import Asking
 from cryocloud_core.transfers.http_curl_line import CurlAnswer, Line, Wish
@@ -45,19 +44,19 @@ def _answered(wish: Wish) -> Generator[Wish, CurlAnswer, CurlAnswer]:
 
 
 @define(eq=False)
-class _Talk:
+class _Talk(Generic[FoundT]):
     """The work on one file: it asks, is told the answer, and asks again or ends."""
 
-    work: Coroutine[Wish, CurlAnswer | None, SmallFile | None]
+    work: Coroutine[Wish, CurlAnswer | None, FoundT | None]
     is_over: bool = False
-    file: SmallFile | None = None
+    found: FoundT | None = None
 
     def go_on(self, told: CurlAnswer | TransferError | None) -> Wish | None:
         """Return what it asks next, None when it is over. Raises what is not about one file alone."""
         try:
             return self.work.throw(told) if isinstance(told, TransferError) else self.work.send(told)
         except StopIteration as end:
-            self.is_over, self.file = True, end.value
+            self.is_over, self.found = True, end.value
             return None
 
 
@@ -68,7 +67,7 @@ class CurlLines:
     _multi: Any = field(factory=pycurl.CurlMulti)
     _cookies: Any = field(factory=pycurl.CurlShare)
     _idle: list[Line] = field(factory=list)
-    _busy: dict[Any, tuple[Line, _Talk]] = field(factory=dict)
+    _busy: dict[Any, tuple[Line, _Talk[Any]]] = field(factory=dict)
     #: those of connections that may be used again
     _sockets: set[int] = field(factory=set)
     #: when to look next whether something still comes
@@ -94,8 +93,8 @@ class CurlLines:
                     for talk, told in self._answered():
                         self._go_on(talk, told)
                         if talk.is_over:
-                            files.append(talk.file)
-                            misses = misses + 1 if talk.file is None else 0
+                            files.append(talk.found)
+                            misses = misses + 1 if talk.found is None else 0
                             for url in islice(waiting, int(misses < MISSES)):
                                 self._go_on(_Talk(one(url, read)), None)
                     # Not after the caller took its time: until we ask something may come that nobody asked for.
@@ -113,7 +112,7 @@ class CurlLines:
         for line in self._idle:
             line.curl.close()
 
-    def _go_on(self, talk: _Talk, told: CurlAnswer | TransferError | None) -> None:
+    def _go_on(self, talk: _Talk[Any], told: CurlAnswer | TransferError | None) -> None:
         wish = talk.go_on(told)
         if wish is None:
             return
@@ -125,7 +124,7 @@ class CurlLines:
             raise TransferError(f"this libcurl cannot ask: {error}", subject=str(wish.url), repeat=True) from error
         self._busy[line.curl] = line, talk
 
-    def _answered(self) -> Iterator[tuple[_Talk, CurlAnswer | TransferError]]:
+    def _answered(self) -> Iterator[tuple[_Talk[Any], CurlAnswer | TransferError]]:
         """Wait for a moment, and yield whose request has been answered, or has failed."""
         for curl, failure in list(self._ended()) or self._silent():
             line, talk = self._busy[curl]

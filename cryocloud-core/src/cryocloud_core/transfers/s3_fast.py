@@ -74,6 +74,15 @@ class FastPlane:
             told = f"{self.access.endpoint} answers 404: {means.says}"
             raise RemoteFileMissing(told, subject=str(place.url), remedy=means.remedy) from error
 
+    async def stat_beside(self, place: Place) -> RemoteFile | None:
+        """Return what is told of an object, its checksum only if it is ours; None if it is missing."""
+        try:
+            return _remote(place, await obstore.get_async(self._store(place.bucket), place.key, options={"head": True}))
+        except FileNotFoundError:
+            return None
+        except RAISED as error:
+            raise _broken(self.access, place) from error
+
     def read(self, place: Place, start: int, stop: int | None, validator: str | None) -> Incoming:
         """Open bytes of an object, told of as by `stat`. Raises RAISED."""
         options: Any = {} if validator is None else {"if_match": validator}
@@ -86,7 +95,7 @@ class FastPlane:
         pieces = _Pieces(self.access, place, iter(result.stream(min_chunk_size=_LEAST_BYTES)))
         return Incoming(remote, pieces, result.range[0], pieces.close)
 
-    async def small(self, place: Place, otherwise: Reading) -> SmallFile | None:
+    async def small(self, place: Place, otherwise: Reading[SmallFile]) -> SmallFile | None:
         """Return a small object whole, None if it is missing or larger; one without checksum is read `otherwise`.
 
         Raises TransferError.

@@ -1,7 +1,7 @@
-"""Small files read whole on a transfer's loop, several at a time, for the one thread that takes them.
+"""Small files read whole, or asked about, on a transfer's loop, several at a time, for the one thread that takes them.
 
-Laws: no more are read at a time than were allowed, and no more wait to be taken than `AHEAD`; the first failure that is
-not about one file alone ends it, as does a row of files that are left out; nothing goes on once it is closed.
+Laws: no more are asked for at a time than were allowed, and no more wait to be taken than `AHEAD`; the first failure
+that is not about one file alone ends it, as does a row of files that are left out; nothing goes on once it is closed.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from itertools import islice
+from typing import TypeVar
 
 from cryocloud_core.errors import RemoteFileChanged, TransferError
-from cryocloud_core.sdk.transfer import SmallFile
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.loop import BackgroundLoop, Stream
 
 logger = logging.getLogger(__name__)
 
-#: reads one file, on the loop; None for one that is left out
-Reading = Callable[[Url], Coroutine[None, None, SmallFile | None]]
+#: what is found of one file: it whole, or what is told of it
+FoundT = TypeVar("FoundT")
+#: asks for one file, on the loop; None for one that is left out
+Reading = Callable[[Url], Coroutine[None, None, FoundT | None]]
 #: files that may wait for a slow taker
 AHEAD = 4
 #: so many left out in a row say that the others are not small either: asking for each in vain is not free
@@ -27,14 +29,18 @@ MISSES = 8
 
 
 def side_by_side(
-    loop: BackgroundLoop, urls: Sequence[Url], streams: int, read: Reading, failures: tuple[type[BaseException], ...]
-) -> Generator[SmallFile | None]:
+    loop: BackgroundLoop,
+    urls: Sequence[Url],
+    streams: int,
+    read: Reading[FoundT],
+    failures: tuple[type[BaseException], ...],
+) -> Generator[FoundT | None]:
     """Yield what `read` returns of each URL as it comes, None when nothing came for a moment.
 
     `failures` are what `read` raises when the server cannot be asked, errors of ours among them.
     """
 
-    async def begin() -> Stream[tuple[SmallFile, ...]]:
+    async def begin() -> Stream[tuple[FoundT, ...]]:
         return Stream(loop, _as_they_come(urls, streams, read), (), AHEAD)
 
     stream = loop.run(begin())
@@ -48,8 +54,8 @@ def side_by_side(
 
 
 async def _as_they_come(
-    urls: Sequence[Url], streams: int, read: Reading
-) -> AsyncGenerator[tuple[SmallFile, ...], None]:
+    urls: Sequence[Url], streams: int, read: Reading[FoundT]
+) -> AsyncGenerator[tuple[FoundT, ...], None]:
     waiting, misses = iter(urls), 0
     under_way = {asyncio.create_task(one(url, read)) for url in islice(waiting, streams)}
     try:
@@ -71,7 +77,7 @@ async def _as_they_come(
         await asyncio.gather(*under_way, return_exceptions=True)
 
 
-async def one(url: Url, read: Reading) -> SmallFile | None:
+async def one(url: Url, read: Reading[FoundT]) -> FoundT | None:
     """Return what `read` returns, None too where its error is about this file alone."""
     try:
         return await read(url)

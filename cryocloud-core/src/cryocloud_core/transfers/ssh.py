@@ -77,18 +77,11 @@ class SshTransfer(Transfer):
 
     def read_small(self, urls: Sequence[Url], streams: int) -> Generator[SmallFile | None]:
         """Yield small files whole, over the one connection."""
+        return self._side_by_side(urls, streams, reading.small)
 
-        async def nothing(_: Connection) -> None:
-            pass
-
-        async def small(url: Url) -> SmallFile | None:
-            try:
-                return await reading.small(await self._connect(url), url)
-            except RAISED as error:
-                raise explained(error, url, self._of(url)) from error
-
-        self._run(urls[0], nothing)  # who is not let in once is not let in for each file anew
-        return side_by_side(self._loop, urls, streams, small, (CryoCloudError, *RAISED))
+    def stat_many(self, urls: Sequence[Url], streams: int) -> Generator[RemoteFile | None]:
+        """Yield what the other side tells of files, over the one connection."""
+        return self._side_by_side(urls, streams, reading.stat)
 
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Write a file to `url` whole, durable and compared with what was sent, over what is there."""
@@ -157,6 +150,21 @@ class SshTransfer(Transfer):
                 logger.warning("what a killed upload left cannot be removed now: %s", error)
             finally:
                 note.close(is_over=is_over)
+
+    def _side_by_side(
+        self, urls: Sequence[Url], streams: int, find: Callable[[Connection, Url], Coroutine[Any, Any, T | None]]
+    ) -> Generator[T | None]:
+        async def nothing(_: Connection) -> None:
+            pass
+
+        async def found(url: Url) -> T | None:
+            try:
+                return await find(await self._connect(url), url)
+            except RAISED as error:
+                raise explained(error, url, self._of(url)) from error
+
+        self._run(urls[0], nothing)  # who is not let in once is not let in for each file anew
+        return side_by_side(self._loop, urls, streams, found, (CryoCloudError, *RAISED))
 
     async def _connect(self, url: Url) -> Connection:
         return await self._connections.to(url, self._of(url))
