@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from cryocloud_core.errors import TransferError
-from cryocloud_core.sdk.transfer import SMALL_BYTES, SmallFile, Transfer
+from cryocloud_core.sdk.transfer import SMALL_BYTES, RemoteFile, SmallFile, Transfer, TransferConfig
 from cryocloud_core.sdk.url import Url
 from tests.testing.memory_transfer import Memory
 
@@ -115,6 +115,37 @@ class DeniedSmall(Together):
     abilities = Memory.abilities
 
 
+class UnnamedMany(Together):
+    """Tells of each under the name of the first."""
+
+    def stat_many(self, urls: Sequence[Url], streams: int) -> Generator[RemoteFile | None]:
+        """Tell."""
+        for told in super().stat_many(urls, streams):
+            yield None if told is None else attrs.evolve(told, url=str(urls[0]))
+
+
+class OfOneMany(Together):
+    """Tells of the first alone, again and again, under all names."""
+
+    def stat_many(self, urls: Sequence[Url], streams: int) -> Generator[RemoteFile | None]:
+        """Tell."""
+        del streams
+        yield from (attrs.evolve(self.stat(urls[0]), url=str(url)) for url in urls)
+
+
+class RememberedMany(Together):
+    """Tells for ever what it found once."""
+
+    def __init__(self, config: TransferConfig) -> None:
+        super().__init__(config)
+        self.known: dict[str, RemoteFile] = {}
+
+    def stat_many(self, urls: Sequence[Url], streams: int) -> Generator[RemoteFile | None]:
+        """Tell."""
+        for told in super().stat_many(urls, streams):
+            yield None if told is None else self.known.setdefault(told.url, told)
+
+
 BROKEN_SIDE_BY_SIDE: list[tuple[type[Transfer], str, type[BaseException]]] = [
     (SmallTwice, "test_small_files_are_read_as_alone", AssertionError),
     (EmptyLeftOut, "test_small_files_are_read_as_alone", AssertionError),
@@ -123,5 +154,8 @@ BROKEN_SIDE_BY_SIDE: list[tuple[type[Transfer], str, type[BaseException]]] = [
     (OnlyOnceSmall, "test_small_files_may_be_left_unread", StopIteration),
     (MixedUpSmall, "test_small_files_are_read_from_several_threads", AssertionError),
     (ClosedSmall, "test_small_files_come_after_it_was_closed", AssertionError),
+    (UnnamedMany, "test_many_files_are_told_of_as_alone", AssertionError),
+    (OfOneMany, "test_many_files_are_told_of_as_alone", AssertionError),
+    (RememberedMany, "test_what_is_told_of_many_files_is_of_now", AssertionError),
     (DeniedSmall, "test_reading_side_by_side_is_refused_without_the_ability", pytest.fail.Exception),
 ]
