@@ -70,3 +70,19 @@ def test_work_that_ends_soon_is_waited_for() -> None:
     assert not hands.settle(0.01)
     go.set()
     assert hands.settle(10)
+
+
+def test_what_could_not_begin_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that may have no more threads leaves all the same, and goes on when it may."""
+    hands = Hands()
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError):
+            hands.do(print)
+    assert hands.settle(0.0)
+    assert do(hands)
+
+
+def refused(_: threading.Thread) -> None:
+    """Say what Python says of one thread too many."""
+    raise RuntimeError("can't start new thread")
