@@ -46,6 +46,7 @@ def test_what_is_current_is_asked_about_and_not_brought(
 
     assert [sorted(paths) for paths in world.looked] == [sorted(world.contents)]
     assert (world.asked, world.reads) == ([], [])
+    assert [each.step for each in told[:2]] == [Step.ASKED, Step.OVER], "whoever looks sees whom we wait for"
     reused = [each for each in told if each.step is Step.REUSED]
     assert {each.url: each.done_bytes for each in reused} == {url: path.stat().st_size for url, path in wanted.items()}
     sweeper = small_layer(world, tmp_path / "temp", cache_max_bytes=1, cache_keep_s=0.0, sweep_every_s=0.0)

@@ -16,6 +16,7 @@ from attrs import define
 from cryocloud_core.errors import StagingError
 from cryocloud_core.files.bookkeeping import Books
 from cryocloud_core.files.cache import Cache, Copy
+from cryocloud_core.files.moving import Moving, Step
 from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.small_reading import SmallReading, batches
 from cryocloud_core.files.terms import Terms
@@ -60,7 +61,12 @@ class SmallReuse:
         """Return those whose originals are still what they were made of."""
         if not copies or self.terms.settings.trust_local:
             return copies
-        told = self.reading.stat(list(copies))
+        first = next(iter(copies))
+        self.terms.told(Moving(first, step=Step.ASKED))
+        try:
+            told = self.reading.stat(list(copies))
+        finally:
+            self.terms.told(Moving(first, step=Step.OVER))
         return {url: copy for url, copy in copies.items() if copy.is_of(told.get(url, _NOTHING))}
 
 
