@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from cryocloud_core.files.bookkeeping import Books, settled
 from cryocloud_core.files.moving import Moving, Step
 from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.small_reading import BATCH_FILES
+from cryocloud_core.sdk.transfer import RemoteFile, Transfer
 from cryocloud_core.sdk.url import Url
 from tests.files.hostile import place
-from tests.files.small_transfer import SmallWorld, held_locks, right, small_layer, wanted_of, world_of
+from tests.files.small_transfer import SideBySide, SmallWorld, held_locks, right, small_layer, wanted_of, world_of
 
 COUNT = 10
 
@@ -144,3 +146,33 @@ def test_a_task_that_is_told_to_stop_stops(world: SmallWorld, wanted: dict[Url, 
     with pytest.raises(KeyError):
         layer.fetch_small(wanted)
     assert held_locks(tmp_path / "temp", list(wanted.values())) == []
+
+
+def test_an_answer_that_never_comes_keeps_no_process_from_ending(
+    world: SmallWorld, wanted: dict[Url, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transfer that asks about one file at a time is asked in threads that are left behind."""
+    asked, thaw = threading.Event(), threading.Event()
+
+    def stat(_: Transfer, url: Url) -> RemoteFile:
+        asked.set()
+        thaw.wait(60)
+        return RemoteFile(str(url))
+
+    monkeypatch.setattr(SideBySide, "stat_many", Transfer.stat_many)
+    monkeypatch.setattr(SideBySide, "stat", stat)
+    layer = small_layer(world, tmp_path / "temp")
+
+    def check() -> None:
+        if asked.is_set():
+            raise KeyError
+
+    layer.check = check
+    with pytest.raises(KeyError):
+        layer.fetch_small(wanted)
+    waiting = [thread for thread in threading.enumerate() if thread.name.startswith("cc-stat")]
+    assert waiting
+    assert all(thread.daemon for thread in waiting)
+    thaw.set()
+    for thread in waiting:
+        thread.join(20)

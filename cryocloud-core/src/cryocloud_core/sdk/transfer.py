@@ -7,9 +7,10 @@ path and say whether trying again can help; on the other side a name never holds
 
 from __future__ import annotations
 
+import queue
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -232,17 +233,34 @@ class Transfer(ABC):
         """
         if not self.abilities.side_by_side:
             raise self.cannot(f"tell of files {streams} at a time", urls[0])
-        threads = ThreadPoolExecutor(streams, "cc-stat")
+        answers = queue.SimpleQueue[RemoteFile | BaseException]()
+        waiting, ended = iter(list(urls)), threading.Event()
+
+        def work() -> None:
+            while not ended.is_set() and (url := next(waiting, None)) is not None:
+                try:
+                    answers.put(self.stat(url))
+                except BaseException as error:  # noqa: BLE001 - looked at where the answers are
+                    answers.put(error)
+
         try:
-            waiting = {threads.submit(self.stat, url) for url in urls}
-            while waiting:
-                done, waiting = wait(waiting, BEAT_S, FIRST_COMPLETED)
-                failed = [error for each in done if (error := each.exception()) is not None]
-                yield from [each.result() for each in done if each.exception() is None] or (None,)
-                if not all(isinstance(error, RemoteFileMissing) for error in failed):
+            for _ in range(min(streams, len(urls))):
+                # One that hangs must not keep the process from ending, as a pool's does.
+                threading.Thread(target=work, name="cc-stat", daemon=True).start()
+            left = len(urls)
+            while left:
+                try:
+                    answer = answers.get(timeout=BEAT_S)
+                except queue.Empty:
+                    yield None
+                    continue
+                left -= 1
+                if isinstance(answer, RemoteFile):
+                    yield answer
+                elif not isinstance(answer, RemoteFileMissing):
                     return
         finally:
-            threads.shutdown(wait=False, cancel_futures=True)
+            ended.set()
 
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Write a file to `url`, whole or not at all, over what is there; parents are made. Raises TransferError."""
