@@ -297,13 +297,36 @@ def test_an_archive_that_a_task_uses_stays_when_what_it_held_is_had_again(
     assert [Path(each).exists() for each in (archive, path)] == [False, False]
 
 
+def test_what_a_later_node_unpacked_is_had_again_after_several_sweeps(
+    servers: Path, machine: Callable[..., FileService], sweep_later: Callable[..., None]
+) -> None:
+    """Also when the archive alone was here in between."""
+    put(servers, "store/in/a.zip", zipped(one="1"))
+    archive = ended(machine(), "s3://store/in/a.zip")
+    [path] = ended(machine(), archive, unzip=True)
+    for _ in range(2):
+        sweep_later()
+        assert ended(machine(), "s3://store/in/a.zip") == archive
+        assert not Path(path).exists()
+    sweep_later()
+    assert ended(machine(), path) == path
+    assert Path(path).read_text() == "1"
+
+
+def ended(files: FileService, value: str, **how: Any) -> Any:
+    """Return what a task was given that has ended."""
+    given = staged(files, value, **how)
+    files.remote.release(sweep=False)
+    return given
+
+
 def test_results_in_what_a_later_node_unpacked_stay(
     servers: Path, machine: Callable[..., FileService], sweep_later: Callable[..., None]
 ) -> None:
     """With all that they were made of."""
     put(servers, "far/in/a.zip", zipped(one="1"))
-    archive = staged(machine(), "http://far/in/a.zip")
-    [path] = staged(machine(), archive, unzip=True)
+    archive = ended(machine(), "http://far/in/a.zip")
+    [path] = ended(machine(), archive, unzip=True)
     (Path(path).parent / "result").write_text("of a module")
     sweep_later()
     assert (Path(path).read_text(), (Path(path).parent / "result").read_text()) == ("1", "of a module")

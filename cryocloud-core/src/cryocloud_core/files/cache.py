@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import Factory, define, evolve, field, frozen
 
-from cryocloud_core.errors import WireError
+from cryocloud_core.errors import StagingError, WireError
 from cryocloud_core.files.archives import PRIVATE_PREFIX
 from cryocloud_core.files.bookkeeping import Books
 from cryocloud_core.files.strangers import holds_strange, is_unpacked
@@ -223,6 +223,8 @@ class Cache:
 
     def forget(self, copy: Copy, *, is_swept: bool) -> None:
         """Take a copy, and what was made of it, out of the books; of one that `is_swept` it stays noted what it was."""
+        if is_swept:
+            self._remember_made(copy)
         for path in (*map(Path, copy.made), copy.path):
             book = self.books.meta(path)
             with contextlib.suppress(FileNotFoundError):
@@ -232,6 +234,13 @@ class Cache:
                     os.utime(book)
                     book.replace(self.books.swept(path))
                 book.unlink(missing_ok=True)
+
+    def _remember_made(self, copy: Copy) -> None:
+        """Note with a copy what was made of it before it was swept an earlier time: somebody may come for that yet."""
+        earlier = read_copy(self.books.swept(copy.path))
+        if earlier is not None and earlier.url == copy.url and not earlier.made.keys() <= copy.made.keys():
+            with contextlib.suppress(StagingError):  # a disk without room even for a note needs this most
+                self.keep(evolve(copy, belongs={**earlier.made, **copy.belongs}))
 
     def add_belonging(self, path: Path, target: Path) -> None:
         """Note that `path` was, or is about to be, made of the copy at `target`. Raises StagingError."""

@@ -20,11 +20,10 @@ from attrs import Factory, define, evolve, field
 
 from cryocloud_core.errors import ArchiveError, RemoteFileMissing, StagingError
 from cryocloud_core.files.layer_settings import LayerSettings
-from cryocloud_core.files.members import packing_of
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.own_folder import own_folder
 from cryocloud_core.files.transfers import Transfers
-from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, is_whole, places, unpacked
+from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, is_whole, unpacked
 from cryocloud_core.sdk.url import Url
 
 if TYPE_CHECKING:
@@ -136,8 +135,36 @@ class Remote:
                 if ready is None:
                     # What is no archive is delivered as it is, and a module may have changed it.
                     with contextlib.suppress(OccupiedError):
-                        return self._unpacked(self.layer.fetch(url, archive, sparing=True))
+                        return self.unpacked_copy(self.layer.fetch(url, archive, sparing=True))
         raise AssertionError("a place of a new name is free")
+
+    def unpacked_copy(self, copy: Path) -> list[str]:
+        """Return the entries of what a copy is unpacked to, which is swept and had again with it. Raises TaskError.
+
+        The copy itself does not stay if it was only brought for that; a task may have been handed the path of another.
+        """
+        from cryocloud_core.files.bookkeeping import Books, settled
+
+        passes, noted = self._landing().is_to_unpack(copy), list[Path]()
+        Books(self.how.tempdir).visit(settled(copy).parent)  # should we die over it
+
+        def note(place: Path) -> None:
+            self.layer.belongs(place, copy)
+            noted.append(place)
+
+        try:
+            found = unpacked(copy, self.how, yields=not passes, before=note)
+        except ArchiveError as error:
+            source = self.layer.source_of(copy)
+            error.subject = error.subject if source is None else source.shown
+            raise
+        made = None if found == [str(copy)] else copy_of(copy, self.how.tempdir)
+        if made is not None:
+            if noted or self.layer.source_of(made) is None:
+                self.layer.belongs(made, copy)
+            if passes:
+                copy.unlink(missing_ok=True)
+        return found
 
     def unpacked_apart(self, archive: Path, *, keep: bool = True) -> list[str]:
         """Return the entries of a copy of an archive of this machine beside which nothing can be put. Raises TaskError.
@@ -240,25 +267,6 @@ class Remote:
                 return self.layer.fetch_any(url, place_apart(url, root, number), sparing=True)
         raise AssertionError("a place of a new name is free")
 
-    def _unpacked(self, copy: Path) -> list[str]:
-        """Unpack a copy, which does not stay if it was only brought for that; a task may have been handed another."""
-        passes = self._landing().is_to_unpack(copy)
-        first, *_ = places(copy)
-        if passes and not os.path.lexists(first) and packing_of(copy) is not None:
-            self.layer.belongs(first, copy)
-        try:
-            found = unpacked(copy, self.how, yields=not passes)
-        except ArchiveError as error:
-            source = self.layer.source_of(copy)
-            error.subject = error.subject if source is None else source.shown
-            raise
-        made = None if found == [str(copy)] else copy_of(copy, self.how.tempdir)
-        if made is not None:
-            self.layer.belongs(made, copy)
-            if passes:
-                copy.unlink(missing_ok=True)
-        return found
-
     def _keeping(self) -> Keeping:
         from cryocloud_core.files.keeping import Keeping
 
@@ -267,7 +275,7 @@ class Remote:
     def _regaining(self, books: Books) -> Regaining:
         from cryocloud_core.files.regaining import Regaining
 
-        return Regaining(books, self.layer, self._landing().alone, self._unpacked, self._apart().again)
+        return Regaining(books, self.layer, self._landing().alone, self.unpacked_copy, self._apart().again)
 
     def _apart(self) -> Apart:
         from cryocloud_core.files.apart import Apart

@@ -165,10 +165,7 @@ class FileService:
             existing(path)
         if is_here and goes_apart(path):
             return self.remote.unpacked_apart(path, keep=keep)
-        found = unpacked(path, self.how, yields=is_copy)
-        made = copy_of(path, self.how.tempdir) if is_copy and is_here else None
-        if made is not None and self.remote.layer.source_of(made) is None:
-            self.remote.layer.belongs(made, path)
+        found = self.remote.unpacked_copy(path) if is_copy and is_here else unpacked(path, self.how)
         if not keep and found != [str(path)]:
             _removed(path)
         return found

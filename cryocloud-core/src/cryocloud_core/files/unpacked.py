@@ -161,11 +161,14 @@ def goes_apart(archive: Path) -> bool:
     return not os.access(archive.parent, os.W_OK | os.X_OK) and copy_beside(archive) is None
 
 
-def unpacked(archive: Path, how: Unpacking, *, yields: bool = False) -> list[str]:
+def unpacked(
+    archive: Path, how: Unpacking, *, yields: bool = False, before: Callable[[Path], None] = lambda _: None
+) -> list[str]:
     """Return the entries of our copy of an archive, made beside it now if there is none.
 
     With `yields` it has another name where something else has its own, as that of a lone compressed file always does.
-    What is no archive gives a list with its own path. Raises ArchiveError.
+    `before` is told where it will be, just before it is there. What is no archive gives a list with its own path.
+    Raises ArchiveError.
     """
     ready = copy_of(archive, how.tempdir)
     if ready is not None:
@@ -173,7 +176,7 @@ def unpacked(archive: Path, how: Unpacking, *, yields: bool = False) -> list[str
     packing = packing_of(archive)
     if packing is None:
         return [str(archive)]
-    return entries(_make(archive, archive, how, yields=yields or packing.format is Format.SINGLE))
+    return entries(_make(archive, archive, how, yields=yields or packing.format is Format.SINGLE, before=before))
 
 
 def unpacked_at(archive: Path, place: Path, how: Unpacking) -> Path | None:
@@ -193,7 +196,15 @@ def is_ours(path: Path) -> bool:
     return path.name.startswith(PRIVATE_PREFIX) or path.name == MARKER or Stamp.read(path) is not None
 
 
-def _make(archive: Path, at: Path, how: Unpacking, *, yields: bool, anew: bool = False) -> Path:
+def _make(
+    archive: Path,
+    at: Path,
+    how: Unpacking,
+    *,
+    yields: bool,
+    anew: bool = False,
+    before: Callable[[Path], None] = lambda _: None,
+) -> Path:
     stamp = Stamp.of(archive, at)
     target = _target(at, yields=yields)
     if anew and Stamp.read(target) == stamp and is_whole(target):
@@ -202,6 +213,7 @@ def _make(archive: Path, at: Path, how: Unpacking, *, yields: bool, anew: bool =
     try:
         stamp.write(fresh)
         written = (fresh / MARKER).stat().st_ctime_ns
+        before(target)
         made = _place(fresh, target, stamp, anew=anew)
         wait_out(written)  # what others put there from now on bears a later time than the marker
         return made
