@@ -136,5 +136,7 @@ def test_a_disk_that_refuses_locks_is_told(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(place_locks, "_change", broken)
-    with PlaceLocks(Books(tmp_path)) as locks, pytest.raises(StagingError, match="No locks available"):
+    with PlaceLocks(Books(tmp_path)) as locks, pytest.raises(StagingError, match="No locks available") as told:
         locks.take_now(A)
+    assert told.value.subject == str(Books(tmp_path).folder("locks") / "places")
+    assert "tempdir" in told.value.remedy

@@ -33,6 +33,7 @@ _REMEDIES = {
     errno.EROFS: "choose a directory that can be written",
     errno.EACCES: "choose a directory that can be written",
     errno.ENAMETOOLONG: "choose a shorter target",
+    errno.ENOLCK: "set CryoCloud.Worker.tempdir to a disk on which files can be locked",
 }
 
 

@@ -52,19 +52,22 @@ class PlaceLocks:
     def take_now(self, place: Path) -> bool:
         """Return True when a settled place is ours now, False when somebody has it. Raises StagingError."""
         if self._descriptor < 0:
-            path = self.books.folder("locks") / "places"
-            with told(path):
-                self._descriptor = opened(path)
+            with told(self._path):
+                self._descriptor = opened(self._path)
         try:
             _change(self._descriptor, fcntl.F_WRLCK, _byte_of(place), 1)
         except BlockingIOError:
             return False
         except OSError as error:
             if error.errno != errno.EINVAL:
-                with told(place):
+                with told(self._path):
                     raise
             return self._files.setdefault(place, FileLock(self.books.lock(place))).take_now()
         return True
+
+    @property
+    def _path(self) -> Path:
+        return self.books.folder("locks") / "places"
 
     @contextlib.contextmanager
     def held(self, place: Path, pause: Callable[[float], None]) -> Iterator[None]:
