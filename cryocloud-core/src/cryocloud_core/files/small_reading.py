@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -31,8 +32,9 @@ logger = logging.getLogger(__name__)
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 
-#: files for which the slots of a server are kept before others are let in
-BATCH_FILES = 128
+#: files for which the slots of a server are kept before others are let in; where places are not locked by single bytes
+#: each costs a descriptor, for two batches at a time, and a process has 256 of them
+BATCH_FILES = 128 if sys.platform == "linux" else 48
 
 
 @define(eq=False)
