@@ -44,6 +44,13 @@ def test_what_exists_here_is_used_in_place(file: str) -> None:
     assert found(f"file://{file}") == file
 
 
+@pytest.mark.parametrize("unzip", [False, True])
+def test_what_cannot_be_looked_at_here_is_fetched(unzip: bool) -> None:
+    """Its directory is closed to us, or its path is longer than this system takes."""
+    path = f"/data/{'y/' * 2500}a.nc"
+    assert str(Origins(ThisMachine("near"), HOSTS).find(path, "far", unzip=unzip)) == f"ssh://10.0.0.3{path}"
+
+
 def test_without_trust_a_file_of_another_machine_is_fetched_though_one_is_here(file: str) -> None:
     """Equal paths may have different contents; one's own files are one's own."""
     assert found(file, "far", trust_local=False) == f"ssh://10.0.0.3{file}"

@@ -57,7 +57,7 @@ class Keeping:
         if isinstance(source, Url) and self._is_current(source, target):
             logger.info("%s is current", target)
             return target
-        if isinstance(source, Path) and target.exists() and target.samefile(source):
+        if isinstance(source, Path) and os.path.exists(target) and target.samefile(source):  # noqa: PTH110
             return target
         self._refuse_strange(target)
         with self._aside(source, target) as place:

@@ -178,7 +178,8 @@ class Origins:
     def _is_here(self, path: Path, *, unzip: bool) -> bool:
         if not self.trust_local:
             return False
-        found = path if path.exists() else self.unpacked_here(path) if unzip else None
+        is_here = os.path.exists(path)  # noqa: PTH110 - Path's own raises
+        found = path if is_here else self.unpacked_here(path) if unzip else None
         return found is not None and not self.is_copy(found)
 
 

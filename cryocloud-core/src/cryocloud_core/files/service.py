@@ -121,7 +121,8 @@ class FileService:
             if not self.origins.is_own_disk(place):
                 return False
             place = Path(place.path)
-        return place.exists() and source.exists() and place.samefile(source)
+        are_here = os.path.exists(place) and os.path.exists(source)  # noqa: PTH110 - Path's own raises
+        return are_here and place.samefile(source)
 
     def remove(self, target: str, *, recursive: bool = False) -> None:
         """Remove a remote object, with `recursive` all below a prefix. Raises StagingError for what cannot be."""
