@@ -172,3 +172,10 @@ def test_a_tempdir_of_a_list_is_refused(value: Any, stage: Stage) -> None:
     """There is one directory."""
     with pytest.raises(ResolutionError, match="tempdir"):
         staged(stage, value, TEMPDIR)
+
+
+def test_a_place_that_cannot_be_looked_at_is_told(stage: Stage, tmp_path: Path) -> None:
+    """As where nothing can be put."""
+    (tmp_path / "a").write_text("1")
+    with pytest.raises(StagingError, match=r"cannot be copied to .*File name too long"):
+        stage.files.put(str(tmp_path / "a"), f"/data/{'y/' * 2500}a")

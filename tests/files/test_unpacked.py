@@ -369,13 +369,6 @@ def test_put_copies_a_file_or_a_directory_whole(files: FileService, data: Path) 
     ]
 
 
-def test_a_place_that_cannot_be_looked_at_is_told(files: FileService, data: Path) -> None:
-    """As where nothing can be put."""
-    (data / "a").write_text("1")
-    with pytest.raises(StagingError, match=r"cannot be copied to .*File name too long"):
-        files.put(str(data / "a"), f"/data/{'y/' * 2500}a")
-
-
 @pytest.mark.parametrize("path", ["rel/a", "", "ftp://h/f", "file://h/etc/x"])
 def test_what_is_no_absolute_path_is_a_wrong_argument(path: str, files: FileService) -> None:
     """It can never work, so it is no staging error."""
