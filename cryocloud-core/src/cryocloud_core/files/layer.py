@@ -11,32 +11,27 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from attrs import define, field
 
-from cryocloud_core.errors import RemoteFileMissing, StagingError
+from cryocloud_core.errors import StagingError
 from cryocloud_core.files.bookkeeping import Books, settled
 from cryocloud_core.files.cache import Cache, Copy, read_copy
 from cryocloud_core.files.disk import Disk
 from cryocloud_core.files.download import Download
-from cryocloud_core.files.errands import Watch
-from cryocloud_core.files.hosts import HostSlots
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.many_files import ManyFiles
 from cryocloud_core.files.moving import Moving, Progress, Step, reused
-from cryocloud_core.files.persistence import Persistence
+from cryocloud_core.files.other_side import OtherSide
 from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.replacing import Replacing
 from cryocloud_core.files.sweeping import Sweep
 from cryocloud_core.files.terms import Clock, Terms
 from cryocloud_core.files.transfers import Transfers
-from cryocloud_core.files.tree_download import TreeDownload, listed
-from cryocloud_core.files.uploads import Look, TreeUpload, Upload, tree_below
-from cryocloud_core.sdk.transfer import RemoteFile, Transfer
+from cryocloud_core.files.tree_download import TreeDownload
+from cryocloud_core.sdk.transfer import RemoteFile
 from cryocloud_core.sdk.url import Url
 
-T = TypeVar("T")
 #: gives a path's one absolute name; `Settling` is quicker with thousands
 Settle = Callable[[Path], Path]
 
@@ -60,20 +55,18 @@ class Layer:
     _books: Books = field(init=False)
     _cache: Cache = field(init=False)
     _replacing: Replacing = field(init=False)
+    _there: OtherSide = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._terms = Terms(self.settings, self._look, self.clock, self.disk, told=self._tell)
         self._books = Books(self.settings.tempdir)
         self._cache = Cache(self._books, self._terms)
         self._replacing = Replacing(self._cache)
+        self._there = OtherSide(self._terms, self._books, self.transfers)
 
     def stat(self, url: Url) -> RemoteFile:
         """Return what the other side tells of a file or directory. Raises RemoteFileMissing, TransferError."""
-        self._tell(Moving(url, step=Step.ASKED))
-        try:
-            return self._ask(url, lambda transfer: transfer.stat(url))
-        finally:
-            self._tell(Moving(url, step=Step.OVER))
+        return self._there.stat(url)
 
     def fetch(self, url: Url, target: Path, *, sparing: bool = False) -> Path:
         """Bring one file to `target`, complete, verified and durable, and return it; parents are made.
@@ -130,7 +123,7 @@ class Layer:
         Each as `fetch` does it; return which. What did not come, for whatever reason, `fetch` brings, or tells why it
         cannot.
         """
-        many = ManyFiles(self._terms, self._books, self._cache, self.transfers, self._slots)
+        many = ManyFiles(self._terms, self._books, self._cache, self.transfers, self._there.slots)
         done: set[Url] = set()
         for endpoint in dict.fromkeys(url.endpoint for url in wanted):
             done |= many.bring({url: settle(place) for url, place in wanted.items() if url.endpoint == endpoint})
@@ -142,42 +135,19 @@ class Layer:
         What is there already with the same content is not sent again. Raises TransferError, also for a file that
         changed while it was sent; StagingError for what is no file, or a directory of nothing where there can be none.
         """
-        transfer, slots = self.transfers.to(url), self._slots(url)
-        if not path.is_dir():
-            Upload(self._terms, transfer, path, url, slots, self._progress(url), self._books.uploads).run()
-            return
-        names, folders = tree_below(path)
-        size = sum(Look.at(path / name).size_bytes for name in names)
-        progress = Progress(self.told, self.clock.now, url, size, len(names), is_sized=True)
-        TreeUpload(self._terms, transfer, path, url, slots, progress, self._books.uploads).run(names, folders)
+        self._there.put(path, url)
 
     def listing(self, url: Url) -> list[RemoteFile]:
         """Return everything below a directory or prefix, at any depth. Raises RemoteFileMissing, TransferError."""
-        return listed(self._terms, self.transfers.to(url), url, self._slots(url))
+        return self._there.listing(url)
 
     def content(self, url: Url, at_most: int) -> bytes:
         """Return the first bytes of a file, of which no copy is made. Raises RemoteFileMissing, TransferError."""
-
-        def read(transfer: Transfer) -> bytes:
-            with transfer.read(url, 0, at_most) as incoming:
-                return b"".join(incoming.chunks)
-
-        return self._ask(url, read)
+        return self._there.content(url, at_most)
 
     def remove(self, url: Url) -> None:
         """Remove what `url` names. Raises RemoteFileMissing, TransferError."""
-        tries = 0
-
-        def remove(transfer: Transfer) -> None:
-            nonlocal tries
-            tries += 1
-            try:
-                transfer.remove(url)
-            except RemoteFileMissing:
-                if tries == 1:  # else an earlier try removed it and the answer was lost
-                    raise
-
-        self._ask(url, remove)
+        self._there.remove(url)
 
     def is_current(self, url: Url, target: Path, *, taken: bool = False) -> bool:
         """Return True when what was fetched from `url` to `target`, the copy or what was made of it, is still current.
@@ -286,7 +256,8 @@ class Layer:
                 self._cache.announce(Copy.of(str(url), place, remote, part.stat()))
                 yield
 
-        transfer, slots, progress = self.transfers.to(url), self._slots(url), self._progress(url)
+        transfer, slots = self.transfers.to(url), self._there.slots(url)
+        progress = Progress(self._tell, self.clock.now, url)
         download = Download(self._terms, transfer, url, place, slots, progress, known, naming=naming)
         return Copy.of(str(url), place, download.run())
 
@@ -314,24 +285,8 @@ class Layer:
                 error.place = error.place or url.shown
             raise
 
-    def _ask(self, url: Url, question: Callable[[Transfer], T]) -> T:
-        """Return what the other side answers, asked again where that can help."""
-        transfer, slots, until = self.transfers.to(url), self._slots(url), self._terms.until()
-
-        def attempt() -> T:
-            with slots.held():
-                return Watch(self._terms, str(url), until).call(lambda _: question(transfer))
-
-        return Persistence(self._terms, until, url).on(attempt)
-
     def _tree(self, url: Url, place: Path) -> TreeDownload:
-        return TreeDownload(self._terms, self.transfers.to(url), url, place, self._slots(url), self.told)
-
-    def _slots(self, url: Url) -> HostSlots:
-        return HostSlots(self._books.host(url), self.settings.transfers_per_host, self._terms.pause)
-
-    def _progress(self, url: Url) -> Progress:
-        return Progress(self.told, self.clock.now, url)
+        return TreeDownload(self._terms, self.transfers.to(url), url, place, self._there.slots(url), self._tell)
 
 
 def _source(owner: Copy | None) -> Url | None:
