@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 from attrs import evolve, field, frozen
@@ -24,13 +22,12 @@ from cryocloud_core.files.landing import Landing
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.local_archives import LAST, last_note, look_at, url_of
 from cryocloud_core.files.members import packing_of
+from cryocloud_core.files.targets import numbers
 from cryocloud_core.files.unpacked import Unpacking, copy_beside, entries, is_whole, places, unpacked_at
 from cryocloud_core.sdk.transfer import RemoteFile
 
 logger = logging.getLogger(__name__)
 
-#: how many places of one version are looked at, when one lacks what it held, before a new one
-_PLACES = 20
 #: how often a copy is begun again whose folder a sweep took away when it was empty
 _RACES = 20
 
@@ -58,7 +55,7 @@ class Apart:
             )
         with self.landing.alone(url_of(archive)):
             found = _look(archive)
-            for number in _numbers():
+            for number in numbers():
                 place = self.landing.place_to_unpack(url_of(archive), found, number)
                 self.layer.in_use(place)
                 ready = copy_beside(place)
@@ -130,9 +127,3 @@ def _look(archive: Path) -> RemoteFile:
 def _refuse_changed(archive: Path, found: RemoteFile) -> None:
     if look_at(archive) != found:
         raise StagingError("was changed while it was unpacked", subject=str(archive))
-
-
-def _numbers() -> Iterator[int]:
-    """Yield the numbers of places for one version: those that every task looks at, then one that nobody has."""
-    yield from range(_PLACES)
-    yield uuid.uuid4().int

@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from cryocloud_core.files.regaining import Regaining
 
 _WEB = ("http", "https")
-#: how many places of a copy are looked at again, when one is in use or holds what others put there, before a new one
-_PLACES = 20
 #: how often a copy is held that others bring and sweep again at that very moment
 _RACES = 20
 
@@ -92,7 +89,7 @@ class Remote:
         return self._fetch_apart(url)
 
     def fetch_small(self, urls: Iterable[Url]) -> dict[Url, Path]:
-        """Return the local copies of those files that are small, new here and came; `fetch` brings the others."""
+        """Return the local copies of those files that are here and current, or small and came; `fetch` has the others."""
         from cryocloud_core.files.bookkeeping import Settling
 
         settle = Settling()
@@ -116,6 +113,7 @@ class Remote:
         What is no archive gives a list with its own path. Raises TaskError.
         """
         from cryocloud_core.files.replacing import OccupiedError
+        from cryocloud_core.files.targets import numbers
 
         _refuse_tree(url)
         landing = self._landing()
@@ -123,7 +121,7 @@ class Remote:
             remote = self.layer.stat(url)
             if remote.is_directory:
                 return [str(self.fetch(url))]
-            for number in _numbers():
+            for number in numbers():
                 archive = landing.place_to_unpack(url, remote, number)
                 if not self.layer.is_of(remote, archive):  # it was swept, and brought again from a newer original
                     continue
@@ -259,10 +257,10 @@ class Remote:
     def _fetch_apart(self, url: Url) -> Path:
         """Return a copy beside the usual one, which is in use or holds somebody's files."""
         from cryocloud_core.files.replacing import OccupiedError
-        from cryocloud_core.files.targets import place_apart
+        from cryocloud_core.files.targets import numbers, place_apart
 
         root = own_folder(self.how.tempdir)
-        for number in _numbers():
+        for number in numbers():
             with contextlib.suppress(OccupiedError):
                 return self.layer.fetch_any(url, place_apart(url, root, number), sparing=True)
         raise AssertionError("a place of a new name is free")
@@ -298,12 +296,6 @@ def _renew_all() -> None:
 
 
 os.register_at_fork(after_in_child=_renew_all)
-
-
-def _numbers() -> Iterator[int]:
-    """Yield the numbers of places for one copy: those that every task looks at, then one that nobody has."""
-    yield from range(_PLACES)
-    yield uuid.uuid4().int
 
 
 def _refuse_tree(url: Url) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryocloud_core.files.archives import PRIVATE_PREFIX
@@ -18,6 +20,8 @@ from cryocloud_core.sdk.url import Url
 #: bytes of one name on the file systems in use, and of a whole path below our folder
 _NAME_LIMIT = 255
 _PATH_LIMIT = 3000
+#: how many places of one copy are looked at, when one is in use, lacks something or holds what others put there
+_PLACES = 20
 _WEB = ("http", "https")
 _STANDING_IN = {"": "%2F", ".": "%2E", "..": "%2E%2E"}
 #: what a name that was changed may look like; one that looks so by itself is changed too
@@ -66,6 +70,12 @@ def _in_folder(url: Url, root: Path, told: str) -> Path:
     folder = f"%{digest}" if scheme == "s3" else digest
     server = url.server if url.user is None else f"{url.user}@{url.server}"
     return Path(f"{root}/{scheme}/{_name(server)}/{folder}/{name_of(url)}")
+
+
+def numbers() -> Iterator[int]:
+    """Yield the numbers of places for one copy: those that every task looks at, then one that nobody has."""
+    yield from range(_PLACES)
+    yield uuid.uuid4().int
 
 
 def name_of(url: Url) -> str:
