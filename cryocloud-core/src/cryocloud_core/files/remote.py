@@ -89,7 +89,7 @@ class Remote:
         return self._fetch_apart(url)
 
     def fetch_small(self, urls: Iterable[Url]) -> dict[Url, Path]:
-        """Return the local copies of those files that are here and current, or small and came; `fetch` has the others."""
+        """Return the local copies of those files that are here and current, or small and came; `fetch` the others."""
         from cryocloud_core.files.bookkeeping import Settling
 
         settle = Settling()
