@@ -170,6 +170,9 @@ def test_a_name_belongs_to_one_file(place: Place) -> None:
 
     assert refused.status == 3
     assert_one_line(refused, str(first), str(other))
+    (first.parent / "link").symlink_to(first.parent)
+    for same in (first.parent / "other" / ".." / first.name, first.parent / "link" / first.name):
+        assert place.run(same).status == 0, "other ways to one file are no other file"
 
 
 def test_a_second_head_is_refused_with_the_pid_of_the_first(place: Place) -> None:

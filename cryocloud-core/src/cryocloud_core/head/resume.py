@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
@@ -57,12 +58,17 @@ def check_names(connection: sqlite3.Connection, given: Iterable[Given]) -> None:
     known = dict(connection.execute("SELECT name, path FROM names").fetchall())
     for each in given:
         name, path = each.workflow.name, readable(str(each.path))
-        if known.get(name, path) != path:
+        if name in known and not _is_same(known[name], each.path):
             raise StateError(
                 f"it holds the pebbles of {known[name]}, not those of {path}",
                 subject=f"workflow {name!r}",
                 remedy="give one of them another name, or this run another --state-dir",
             )
+
+
+def _is_same(kept: str, path: Path) -> bool:
+    """Return True when the path that was kept and this one lead to one place, whatever links and dots are in them."""
+    return kept == readable(str(path)) or os.path.realpath(kept) == readable(os.path.realpath(path))
 
 
 def decide(
