@@ -100,9 +100,11 @@ def test_what_lies_in_one_directory_of_a_web_server_lies_beside_each_other() -> 
     assert [each.name for each in places] == ["a%20b.nc", *["c.nc"] * 6, "d", "d"]
     assert places[0].parent == places[1].parent
     assert len({each.parent for each in places}) == len(places) - 1
+    one, other = (copy_place(Url.parse(f"gopher://h/x/{name}?z"), ROOT) for name in "ab")
+    assert (one.parent, one.name, other.name) == (other.parent, "a?z", "b?z"), "what plugins serve has no queries"
 
 
-@given(st.sampled_from(["s3", "http"]), PARTS, PARTS)
+@given(st.sampled_from(["s3", "http", "gopher"]), PARTS, PARTS)
 def test_no_two_urls_share_a_place_and_none_leaves_it(scheme: str, one: list[str], other: list[str]) -> None:
     """Whatever their paths are; each name is one that a disk can hold and that no sweep takes for ours."""
     first, second = (Url.parse(f"{scheme}://store/{'/'.join(parts)}") for parts in (one, other))

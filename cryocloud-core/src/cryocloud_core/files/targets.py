@@ -32,21 +32,21 @@ _SUFFIX = re.compile(r"\.[^.%/\0]{1,20}\Z", re.DOTALL)
 def copy_place(url: Url, root: Path) -> Path:
     """Return where the copy of a remote file lies: readable, and below `<root>/<scheme>`; `root` is our own folder.
 
-    S3: `<server>/<bucket>/<key>`; http: `<host>/<digest>/<name>`, those of one directory there beside each other here;
-    ssh and what plugins serve as http, but each in a folder of its own.
+    S3: `<server>/<bucket>/<key>`; http and what plugins serve: `<host>/<digest>/<name>`, those of one directory there
+    beside each other here; what stands for a directory, and ssh, each in a folder of its own.
     """
-    if url.scheme in _WEB:
-        return _web_place(url, root)
-    if url.scheme != "s3" or url.path.endswith("/"):
+    if url.scheme == "ssh" or url.path.endswith("/"):
         return place_apart(url, root)
+    if url.scheme != "s3":
+        return _place_beside(url, root)
     parts = url.path[1:].split("/")
     if sum(len(os.fsencode(part)) + 1 for part in parts) > _PATH_LIMIT:
         return place_apart(url, root)
     return root.joinpath(url.scheme, _name(url.server), *map(_name, parts))
 
 
-def _web_place(url: Url, root: Path) -> Path:
-    path, mark, query = url.path.partition("?")
+def _place_beside(url: Url, root: Path) -> Path:
+    path, mark, query = url.path.partition("?") if url.scheme in _WEB else (url.path, "", "")
     above, _, name = path.rpartition("/")
     if not name:
         return place_apart(url, root)
