@@ -52,7 +52,7 @@ def test_small_files_come_by_the_batch_and_count_as_copies(tmp_path: Path) -> No
     sweeper.sweep()
     assert right(world, wanted) == set(wanted)
     assert [len(paths) for paths in world.asked] == [20]
-    assert (told[-1].files_done, told[-1].files) == (20, 20)
+    assert (told[-1].files_done, told[-1].came, told[-1].files) == (20, 20, 20)
     assert told[-1].done_bytes == sum(map(len, world.contents.values()))
     for url, path in wanted.items():
         assert layer.fetch(url, path, sparing=True) == path

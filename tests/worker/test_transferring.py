@@ -124,8 +124,12 @@ def test_figures_of_a_transfer_stay_while_it_is_repeated(status: Transferring, s
 def test_of_a_batch_that_is_named_which_is_waited_for(status: Transferring, said: dict[str, Any]) -> None:
     """With how many others have not come."""
     at = Url.parse("http://web/f20")
-    status.told(Moving(Url.parse("http://web/f00"), 20, None, 20, 50, is_batch=True, at=at))
-    assert said["transfer"] == "http://web/f20 and 29 more"
+    status.told(Moving(Url.parse("http://web/f00"), 20, None, 0, 50, is_batch=True, at=at, came=20))
+    assert (said["transfer"], said["transfer.percent"]) == ("http://web/f20 and 29 more", 40.0)
+    status.told(Moving(Url.parse("http://web/f00"), 30, None, 20, 50, is_batch=True, at=at, came=50))
+    assert (said["transfer"], said["transfer.percent"]) == ("http://web/f20", 100.0)
+    status.told(moving("s3://store/b/one", 30, 100))
+    assert said["transfer.percent"] is None, "of the others' bytes nobody knows how many there are"
 
 
 def test_what_is_told_too_soon_is_said_a_little_later() -> None:

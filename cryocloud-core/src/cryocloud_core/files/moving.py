@@ -38,7 +38,8 @@ class Moving:
     """How far it is: bytes that are here (or there), of how many if known; files that are complete, of how many.
 
     `is_kept`: what came of a file that is not complete is gone on with after an interrupt. `is_batch`: these are
-    several files, told under the name of the first one; `at` is the one that is waited for.
+    several files, told under the name of the first one; `at` is the one that is waited for, `came` says how many are
+    here, be it without their names.
     """
 
     url: Url
@@ -51,6 +52,7 @@ class Moving:
     why: str = ""
     is_batch: bool = False
     at: Url | None = None
+    came: int = 0
 
     @property
     def key(self) -> tuple[str, bool]:
@@ -88,6 +90,8 @@ class Progress:
     is_batch: bool = False
     #: the one of a batch that is waited for
     at: Url | None = None
+    #: how many of a batch are here
+    came: int = 0
     _done_bytes: int = 0
     _files_done: int = 0
     _is_kept: bool = False
@@ -134,4 +138,4 @@ class Progress:
             self._next_at = at + TELL_EVERY_S
             done, files = self._done_bytes, self._files_done
             about = Moving(self.url, done, self.size_bytes, files, self.files, self._is_kept)
-            self.told(evolve(about, is_batch=self.is_batch, at=self.at) if self.is_batch else about)
+            self.told(evolve(about, is_batch=True, at=self.at, came=self.came) if self.is_batch else about)

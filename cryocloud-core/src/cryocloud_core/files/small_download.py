@@ -166,7 +166,7 @@ class SmallDownload:
             self._came.add(url)
             while self._left and self._left[0] in self._came:
                 self._left.popleft()
-            self.progress.at = self._left[0] if self._left else url
+            self.progress.at, self.progress.came = self._left[0] if self._left else url, len(self._came)
             self.progress.moved(len(file.content))
 
         if free:

@@ -20,7 +20,7 @@ from cryocloud_core.files.moving import TELL_EVERY_S, Moving, Step
 TRANSFER: Final[Mapping[str, str]] = {
     "transfer": "what is fetched or sent for the task and is not there yet, and when and why it is asked again; null"
     " when nothing is, as the next two",
-    "transfer.percent": "how much of all that is under way is there; null where a size is not known",
+    "transfer.percent": "how much of all that is under way is there, of a list of small files how many of them; null where nobody knows",
     "transfer.rate": "bytes a second",
 }
 
@@ -114,9 +114,10 @@ class Transferring:
         sizes = [each.size_bytes for each in moves if each.size_bytes is not None]
         done, size = (self._complete + sum(part) for part in ([each.done_bytes for each in moves], sizes))
         seconds = now - self._began
+        share = done / size if moves and len(sizes) == len(moves) and size > 0 else _share_of_files(moves)
         self._say(
             self._named(),
-            round(100 * done / size, 1) if moves and len(sizes) == len(moves) and size > 0 else None,
+            None if share is None else round(100 * share, 1),
             round(max(0, done - self._before) / seconds) if seconds > 0 else None,
         )
 
@@ -124,10 +125,20 @@ class Transferring:
         """Return the name of what was told last, with how many others are not there yet."""
         *_, last = self._under_way.values()
         why = self._again.get(last.key)
-        others = sum(each.files - each.files_done if each.is_batch else 1 for each in self._under_way.values()) - 1
+        others = max(0, sum(map(_missing, self._under_way.values())) - 1)
         name = (last.at or last.url).shown
         return f"{name}{f' ({why})' if why else ''}{f' and {others} more' if others else ''}"
 
     def _say(self, *values: Any) -> None:
         for name, value in zip(TRANSFER, values, strict=True):
             self.publish(name, value)
+
+
+def _missing(moving: Moving) -> int:
+    """Return how many files are not here yet."""
+    return moving.files - max(moving.files_done, moving.came) if moving.is_batch else 1
+
+
+def _share_of_files(moves: list[Moving]) -> float | None:
+    """Return which part of one batch is here, whose bytes nobody knows; None for anything else."""
+    return moves[0].came / moves[0].files if len(moves) == 1 and moves[0].is_batch else None
