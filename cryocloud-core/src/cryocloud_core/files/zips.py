@@ -21,17 +21,17 @@ from attrs import define
 from cryocloud_core.errors import ArchiveError
 from cryocloud_core.files.inflate import BLOCK_BYTES, RAW, errors, inflater
 from cryocloud_core.files.member import Member, MemberKind
+from cryocloud_core.files.zip_names import CODE_PAGE, UTF8, renamed
 
 _LOCAL = struct.Struct("<4s2B4HL2L2H")
 _ENCRYPTED = 0x1
-_UTF8 = 0x800
 _OWN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def zip_members(path: Path) -> Iterator[Member]:
     """Yield the members in the order of the directory. Raises what zipfile raises, ArchiveError."""
     with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
+        for info in renamed(archive.infolist(), str(path)):
             if info.flag_bits & _ENCRYPTED:
                 raise ArchiveError(f"member {info.filename!r} is encrypted", subject=str(path))
             yield _member(path, archive, info)
@@ -151,7 +151,7 @@ def _content_begin(descriptor: int, info: zipfile.ZipInfo) -> int:
     if flags & _ENCRYPTED:
         raise _damaged(info, "is encrypted")
     name = os.pread(descriptor, name_size, info.header_offset + _LOCAL.size)
-    if name.decode("utf-8" if flags & _UTF8 else "cp437", "replace") != info.orig_filename:
+    if name.decode("utf-8" if flags & UTF8 else CODE_PAGE, "replace") != info.orig_filename:
         raise _damaged(info, "is called otherwise in its own header")
     return int(info.header_offset + _LOCAL.size + name_size + extra_size)
 
