@@ -20,7 +20,8 @@ from cryocloud_core.files.moving import TELL_EVERY_S, Moving, Step
 TRANSFER: Final[Mapping[str, str]] = {
     "transfer": "what is fetched or sent for the task and is not there yet, and when and why it is asked again; null"
     " when nothing is, as the next two",
-    "transfer.percent": "how much of all that is under way is there, of a list of small files how many of them; null where nobody knows",
+    "transfer.percent": "how much of all that is under way is there, of a list of small files how many of them; null "
+    "where nobody knows",
     "transfer.rate": "bytes a second",
 }
 
