@@ -7,7 +7,7 @@ from attrs import evolve
 
 from cryocloud_core.files.moving import Moving, Step
 from cryocloud_core.sdk.url import Url
-from cryocloud_core.worker.tally import Tally, size_text
+from cryocloud_core.worker.tally import Tally
 
 
 @pytest.fixture
@@ -59,19 +59,3 @@ def test_several_files_are_counted(tally: Tally) -> None:
     tally.begin()
     tally.told(evolve(complete("s3://store/b/tree/", 2000, 2), is_kept=True))
     assert tally.sent() == "sent 2 files, 2.0 kB, to s3://store/b/tree/ (2.0 s)"
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (999_960, "1.0 MB"),
-        (2_500_000_000, "2.5 GB"),
-        (10**16, "10000.0 TB"),
-    ],
-)
-def test_sizes_are_told_in_the_unit_that_suits(size: int, text: str) -> None:
-    """With one digit behind the point, bytes without."""
-    assert size_text(size) == text

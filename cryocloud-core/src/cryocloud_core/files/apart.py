@@ -23,7 +23,7 @@ from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.local_archives import LAST, last_note, look_at, url_of
 from cryocloud_core.files.members import packing_of
 from cryocloud_core.files.targets import numbers
-from cryocloud_core.files.unpacked import Unpacking, copy_beside, entries, is_whole, places, unpacked_at
+from cryocloud_core.files.unpacked import Unpacking, copy_beside, entries, entries_again, is_whole, places, unpacked_at
 from cryocloud_core.sdk.transfer import RemoteFile
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Apart:
                     return entries(self._made(archive, found, place))
                 if is_whole(ready):
                     self._remember(archive, place)
-                    return entries(ready)
+                    return entries_again(archive, ready)
         raise AssertionError("a place of a new name is free")
 
     def again(self, archive: Path, lost: Copy) -> None:

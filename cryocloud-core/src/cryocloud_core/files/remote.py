@@ -22,7 +22,7 @@ from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.own_folder import own_folder
 from cryocloud_core.files.transfers import Transfers
-from cryocloud_core.files.unpacked import Unpacking, copy_of, entries, is_whole, unpacked
+from cryocloud_core.files.unpacked import Unpacking, copy_of, entries_again, is_whole, unpacked
 from cryocloud_core.sdk.url import Url
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Remote:
                 ready = None if archive.exists() else copy_of(archive, self.how.tempdir)
                 if ready is not None and is_whole(ready):
                     self.layer.made_before(archive)
-                    return entries(ready)
+                    return entries_again(archive, ready)
                 if ready is None:
                     # What is no archive is delivered as it is, and a module may have changed it.
                     with contextlib.suppress(OccupiedError):

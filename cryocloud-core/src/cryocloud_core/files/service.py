@@ -5,6 +5,7 @@ Laws: modules use the machinery CryoCloud itself uses and nothing private; what 
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,8 @@ from cryocloud_core.files.unpacked import Unpacking, copy_of, goes_apart, is_fil
 from cryocloud_core.sdk.processor import flag
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.task import Preparation, StagingKind
+
+logger = logging.getLogger(__name__)
 
 
 @define(eq=False)
@@ -162,8 +165,11 @@ class FileService:
         if os.path.isdir(path):  # noqa: PTH112 - Path's own raises
             return [str(path)]
         is_here = is_file(path)
-        if not is_here and copy_of(path, self.how.tempdir) is None:
+        copy = None if is_here else copy_of(path, self.how.tempdir)
+        if not is_here and copy is None:
             existing(path)
+        if copy is not None and keep and not self.remote.is_copy(path):
+            logger.warning("%s is gone; what was unpacked of it before is used, %s", path, copy)
         if is_here and goes_apart(path):
             return self.remote.unpacked_apart(path, keep=keep)
         found = self.remote.unpacked_copy(path) if is_copy and is_here else unpacked(path, self.how)

@@ -41,6 +41,12 @@ def count_in(folder: Path, until_ns: float = float("inf")) -> int:
     return sum(not is_copy and 0 < _changed_ns(path) <= until_ns for path, is_copy in _content(folder))
 
 
+def held_in(folder: Path) -> tuple[int, int]:
+    """Return how many files and links lie in a directory, at any depth, and how many bytes they hold."""
+    sizes = [path.lstat().st_size for path, is_copy in _content(folder) if not is_copy]
+    return len(sizes), sum(sizes)
+
+
 def _content(folder: Path) -> Iterator[tuple[Path, bool]]:
     """Yield the files and links below a directory, without our own, and the unpacked copies, for what they are.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -24,8 +25,11 @@ from cryocloud_core.files.archives import MARKER, PRIVATE_PREFIX, private_name, 
 from cryocloud_core.files.durable import sync_file
 from cryocloud_core.files.members import Format, packing_of
 from cryocloud_core.files.own_folder import is_own_alone, own_folder
-from cryocloud_core.files.strangers import count_in, named, wait_out
+from cryocloud_core.files.sizes import files_text
+from cryocloud_core.files.strangers import count_in, held_in, named, wait_out
 from cryocloud_core.files.tree import UnpackLimits
+
+logger = logging.getLogger(__name__)
 
 _EXTENSIONS = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".tbz2", ".txz", ".tar", ".zip", ".gz", ".bz2", ".xz")
 
@@ -56,15 +60,16 @@ class Stamp:
         except (ValueError, KeyError, TypeError):
             return None
 
-    def write(self, folder: Path) -> None:
-        """Put the marker into a directory, durably."""
-        path = folder / MARKER
-        held = {"files": count_in(folder), "entries": _listed(folder)}
+    def write(self, folder: Path) -> str:
+        """Put the marker into a directory, durably, and return how much is in it, for people."""
+        path, (files, size_bytes) = folder / MARKER, held_in(folder)
+        held = {"files": files, "entries": _listed(folder)}
         path.write_text(
             json.dumps({"source": self.source, "size": self.size, "mtime_ns": self.mtime_ns, **held}), "utf-8"
         )
         sync_file(path)
         sync_file(folder)
+        return files_text(files, size_bytes)
 
 
 @frozen
@@ -88,6 +93,12 @@ def entries(folder: Path) -> list[str]:
     if isinstance(held, list):
         there = list(set(there) & set(map(str, held)))
     return sorted(str(folder / name) for name in there)
+
+
+def entries_again(archive: Path, folder: Path) -> list[str]:
+    """Return the entries of a copy that was there, and say in the log that it is used again."""
+    logger.debug("%s is unpacked already, to %s", archive.name, folder)
+    return entries(folder)
 
 
 def is_whole(folder: Path) -> bool:
@@ -172,7 +183,7 @@ def unpacked(
     """
     ready = copy_of(archive, how.tempdir)
     if ready is not None:
-        return entries(ready)
+        return entries_again(archive, ready)
     packing = packing_of(archive)
     if packing is None:
         return [str(archive)]
@@ -208,14 +219,16 @@ def _make(
     stamp = Stamp.of(archive, at)
     target = _target(at, yields=yields)
     if anew and Stamp.read(target) == stamp and is_whole(target):
+        logger.debug("%s is unpacked already, to %s", at.name, target)
         return target
     fresh = unpack_beside(archive, target.parent, how.limits, how.check)
     try:
-        stamp.write(fresh)
+        held = stamp.write(fresh)
         written = (fresh / MARKER).stat().st_ctime_ns
         before(target)
         made = _place(fresh, target, stamp, anew=anew)
         wait_out(written)  # what others put there from now on bears a later time than the marker
+        logger.info("unpacked %s to %s, %s", at.name, made, held)
         return made
     except OSError as error:
         raise ArchiveError(f"cannot put its contents at {target}: {error.strerror}", subject=str(archive)) from error

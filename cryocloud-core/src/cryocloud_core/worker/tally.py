@@ -12,6 +12,7 @@ from collections.abc import Callable
 from attrs import define, evolve, field
 
 from cryocloud_core.files.moving import Moving, Step
+from cryocloud_core.files.sizes import size_text
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.url_secrets import shown_url
 
@@ -81,13 +82,3 @@ def _what(found: list[Moving]) -> str:
 def _name_of(url: Url) -> str:
     """Return the last part of a URL's path, for the web without what is asked."""
     return url.shown.partition("?")[0].rpartition("/")[2] if url.scheme in ("http", "https") else url.name
-
-
-def size_text(size_bytes: int) -> str:
-    """Return a number of bytes as a person reads it: `873 B`, `3.2 MB`."""
-    size, unit = float(size_bytes), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 999.95:
-            break
-        size, unit = size / 1000, larger
-    return f"{size_bytes} B" if unit == "B" else f"{size:.1f} {unit}"
