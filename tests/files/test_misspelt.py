@@ -40,7 +40,7 @@ def met(folder: Path, text: str, url: str) -> Transfer:
     [
         ("[S3]\nsecur = false", URL, r'^S3\.secur: is no setting \(did you mean "secure"\?\)'),
         ("[S3.10_0_0_1_9000]\nsecur = false", URL, r'^S3\.10_0_0_1_9000\.secur: .*"secure"'),
-        ('[S3."10.0.0.1:9000"]\nsecur = false', URL, r'^S3\.10\.0\.0\.1:9000\.secur: .*"secure"'),
+        ('[S3."10.0.0.1:9000"]\nsecur = false', URL, r'^S3\."10\.0\.0\.1:9000"\.secur: .*"secure"'),
         ("[SSH.10_0_0_1]\nkyes = '~/key'", "ssh://me@10.0.0.1/a", r'^SSH\.10_0_0_1\.kyes: .*"keys"'),
         ("[HTTP.10_0_0_1]\nTokn = 'x'", "https://10.0.0.1/a", r'^HTTP\.10_0_0_1\.Tokn: .*"token"'),
         ("[HTTP.10_0_0_1.heders]\nA = 'x'", "https://10.0.0.1/a", r'^HTTP\.10_0_0_1\.heders: .*"headers"'),
@@ -74,7 +74,7 @@ def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         refuse(values)
     assert str(caught.value).startswith(
-        'S3.secur: is no setting (did you mean "secure"?); neither is S3.10_0_0_1:9000.zzzzzzzz; '
+        'S3.secur: is no setting (did you mean "secure"?); neither is S3."10_0_0_1:9000".zzzzzzzz; '
         'neither is S3.10_0_0_1.regoin (did you mean "region"?)'
     )
 

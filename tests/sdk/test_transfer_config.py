@@ -71,5 +71,32 @@ def test_tables_of_unknown_settings_are_left_as_they_are() -> None:
 
 def test_a_wrong_value_is_still_told(tmp_path: Path) -> None:
     """A table that is no server's."""
-    with pytest.raises(ConfigError, match=r"HTTP\.other_org\.proxy: must be a text"):
+    with pytest.raises(ConfigError, match=r"^HTTP\.proxy: must be a text"):
         settings(tmp_path, '[HTTP.proxy]\nurl = "x"\n', OTHER)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("", "127_0_0_1_18081.token"),
+        ('[HTTP."127.0.0.1:18081"]\nfast = true', '"127.0.0.1:18081".token'),
+        ('[HTTP]\ntoken = "all"', "token"),
+        ('[HTTP]\ntoken = "all"\n[HTTP.127_0_0_1]\nfast = true', "token"),
+        ('[HTTP]\ntoken = "all"\n[HTTP.127_0_0_1]\ntoken = "own"', "127_0_0_1.token"),
+        ('[HTTP.token."example.org"]\nfast = true', "127_0_0_1_18081.token"),
+    ],
+)
+def test_a_setting_is_named_where_it_stands_in_words_of_toml(text: str, key: str, tmp_path: Path) -> None:
+    """Else where it belongs; what is told can be written so, and is then what is read."""
+    url = Url.parse("http://127.0.0.1:18081/a")
+    file = tmp_path / "cryocloud.toml"
+
+    def config() -> TransferConfig:
+        values = Config.load(tmp_path, environ={}, user_file=tmp_path / "none").subtree("HTTP")
+        return HttpTransfer(TransferConfig(values, "HTTP")).config
+
+    file.write_text(text)
+    assert config().where(url, "token") == key
+    if config().get(url, "token") is None:
+        file.write_text(f'HTTP.{key} = "new"\n')
+        assert config().get(url, "token") == "new"

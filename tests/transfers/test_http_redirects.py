@@ -110,7 +110,7 @@ def test_a_misspelt_setting_of_a_server_that_we_are_sent_to_is_told(
     """Before it is asked anything."""
     script_server.answers = [answer("302 Found", Location=other_server.url("/b"))]
     http = make(HttpTransfer, {f"127.0.0.1:{other_server.port}": {"tokn": "x"}})
-    with pytest.raises(ConfigError, match=rf'HTTP\.127\.0\.0\.1:{other_server.port}\.tokn: .*did you mean "token"'):
+    with pytest.raises(ConfigError, match=rf'HTTP\."127\.0\.0\.1:{other_server.port}"\.tokn: .*did you mean "token"'):
         read(http, script_server.url())
     assert not other_server.asked
 

@@ -62,7 +62,7 @@ def test_a_server_is_spoken_to_through_tls_unless_told() -> None:
     [
         ({}, "S3.store_local_9000"),
         ({"store_local": {}}, "S3.store_local"),
-        ({"store_local": {}, "store_local:9000": {}}, "S3.store_local:9000"),
+        ({"store_local": {}, "store_local:9000": {}}, 'S3."store_local:9000"'),
         ({"region": "x"}, "S3.store_local_9000"),
     ],
 )
@@ -95,7 +95,7 @@ def test_secrets_are_revealed_for_use_only(monkeypatch: pytest.MonkeyPatch) -> N
 def test_half_of_the_credentials_is_refused(missing: str) -> None:
     """One without the other names the one that is missing."""
     both = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-    with pytest.raises(ConfigError, match=f"S3.store_local:9000.{missing}: is missing"):
+    with pytest.raises(ConfigError, match=f'S3."store_local:9000".{missing}: is missing'):
         access(**{name: value for name, value in both.items() if name != missing})
 
 
@@ -105,7 +105,7 @@ def test_half_of_the_credentials_is_refused(missing: str) -> None:
 )
 def test_wrong_settings_are_named(name: str, value: object) -> None:
     """A word that is no truth, a time that is none: the error names the setting and what it holds."""
-    with pytest.raises(ConfigError, match=f"S3.store_local:9000.{name}: .*{value!r}"):
+    with pytest.raises(ConfigError, match=f'S3."store_local:9000".{name}: .*{value!r}'):
         access(**{name: value})
 
 

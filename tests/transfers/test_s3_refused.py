@@ -93,7 +93,7 @@ def test_wrong_credentials_are_told_with_the_remedy(
         assert f"http://{shop.server.address} answers 403" in error.message, kind
         assert told in error.message, kind
         assert error.subject.startswith(str(shop.url())), kind
-        assert error.remedy == f"correct S3.{section}.{setting}", kind
+        assert error.remedy == f'correct S3."{section}".{setting}', kind
         assert WRONG not in f"{error!r} {error} {error.__cause__!r}", kind
 
 
@@ -127,7 +127,7 @@ def test_without_credentials_it_is_told_where_to_put_them(visitor: Callable[...,
 
 def test_half_of_the_credentials_is_an_error_of_the_configuration(visitor: Callable[..., Shop]) -> None:
     """A key id without its secret is not mixed with what is found elsewhere."""
-    with pytest.raises(ConfigError, match=r"S3\.127_0_0_1:\d+\.aws_secret_access_key: is missing"):
+    with pytest.raises(ConfigError, match=r'S3\."127_0_0_1:\d+"\.aws_secret_access_key: is missing'):
         visitor(aws_secret_access_key=None).stat("object")
 
 

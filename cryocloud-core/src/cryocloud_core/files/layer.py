@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from cryocloud_core.errors import StagingError
+from cryocloud_core.errors import ConfigError, StagingError
 from cryocloud_core.files.bookkeeping import Books, settled
 from cryocloud_core.files.cache import Cache, Copy, read_copy
 from cryocloud_core.files.disk import Disk
@@ -126,7 +126,8 @@ class Layer:
         many = ManyFiles(self._terms, self._books, self._cache, self.transfers, self._there.slots)
         done: set[Url] = set()
         for endpoint in dict.fromkeys(url.endpoint for url in wanted):
-            done |= many.bring({url: settle(place) for url, place in wanted.items() if url.endpoint == endpoint})
+            with contextlib.suppress(ConfigError):  # a wrong setting of that server: each file's own error names it
+                done |= many.bring({url: settle(place) for url, place in wanted.items() if url.endpoint == endpoint})
         return done
 
     def put(self, path: Path, url: Url) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from cryocloud_core.errors import ConfigError
-from cryocloud_core.graph.spelling import hint, listed, nearest, printable
+from cryocloud_core.graph.spelling import as_key, hint, listed, nearest
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
 
@@ -47,15 +47,15 @@ def refuse_unknown(config: TransferConfig, url: Url, root: str, settings: Collec
     """
     if not settings:
         return
-    tables = [(root, config.values), *((f"{root}.{name}", table) for name, table in config.tables(url))]
+    tables = [(root, config.values), *((f"{root}.{as_key(name)}", table) for name, table in config.tables(url))]
     found = [(above, name) for above, table in tables for name in _unknown(table, settings)]
     if not found:
         return
     (above, name), *more = found
-    others = "".join(f"; neither is {printable(f'{above}.{each}')}{hint(each, settings)}" for above, each in more)
+    others = "".join(f"; neither is {above}.{as_key(each)}{hint(each, settings)}" for above, each in more)
     raise ConfigError(
         f"is no setting{hint(name, settings)}{others}",
-        subject=printable(f"{above}.{name}"),
+        subject=f"{above}.{as_key(name)}",
         remedy=f"correct or remove it in cryocloud.toml; there are {listed(sorted(settings))}",
     )
 
@@ -63,7 +63,7 @@ def refuse_unknown(config: TransferConfig, url: Url, root: str, settings: Collec
 def misspelt_of_workers(config: Mapping[str, Any]) -> list[str]:
     """Return a line for each name below `CryoCloud.Worker` that is nearly a setting of ours, and is none."""
     return [
-        f"CryoCloud.Worker.{printable(name)} is no setting of CryoCloud{hint(name, WORKER)}"
+        f"CryoCloud.Worker.{as_key(name)} is no setting of CryoCloud{hint(name, WORKER)}"
         for name in config
         if name not in WORKER and nearest(name, WORKER) is not None
     ]

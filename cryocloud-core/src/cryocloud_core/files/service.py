@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -114,7 +115,11 @@ class FileService:
         address = address_of(source, target)
         place = place_of(address)
         if not self.is_at(source, address):
-            self.remote.put(source, place) if isinstance(place, Url) else copy_whole(source, place)
+            if isinstance(place, Url):
+                with _naming(place):
+                    self.remote.put(source, place)
+            else:
+                copy_whole(source, place)
         return str(place)
 
     def is_at(self, source: Path, target: str) -> bool:
@@ -132,7 +137,8 @@ class FileService:
         place = place_of(target)
         if isinstance(place, Path):
             raise StagingError("is a local path, not a remote object", subject=target, remedy="remove it as a file")
-        self.remote.remove(place, recursive=recursive)
+        with _naming(place):
+            self.remote.remove(place, recursive=recursive)
 
     def size_elsewhere(self, url: str) -> int | None:
         """Return the bytes of the file that a URL names, None for a directory and for what cannot be looked at."""
@@ -141,7 +147,7 @@ class FileService:
             if isinstance(place, Path):
                 return place.stat().st_size if place.is_file() else None
             return self.remote.layer.stat(place).size_bytes
-        except (TaskError, OSError):
+        except (TaskError, ConfigError, OSError):
             return None
 
     def is_ours(self, path: str) -> bool:
@@ -154,12 +160,13 @@ class FileService:
         return None if place is None else str(place)
 
     def _brought(self, url: Url, way: Preparation) -> list[str]:
-        try:
-            return self.remote.brought(url, unzip=way.unzip)
-        except RemoteFileMissing as missing:
-            from cryocloud_core.files.substitutes import Substitutes  # few files are missing
+        with _naming(url):
+            try:
+                return self.remote.brought(url, unzip=way.unzip)
+            except RemoteFileMissing as missing:
+                from cryocloud_core.files.substitutes import Substitutes  # few files are missing
 
-            return Substitutes(self.remote, self.local).instead(missing, url, way)
+                return Substitutes(self.remote, self.local).instead(missing, url, way)
 
     def _unpacked(self, path: Path, *, keep: bool, is_copy: bool) -> list[str]:
         if os.path.isdir(path):  # noqa: PTH112 - Path's own raises
@@ -176,6 +183,16 @@ class FileService:
         if not keep and found != [str(path)]:
             _removed(path)
         return found
+
+
+@contextmanager
+def _naming(url: Url) -> Iterator[None]:
+    """Tell of a wrong setting for which file it was read."""
+    try:
+        yield
+    except ConfigError as error:
+        error.place = ": ".join(filter(None, (url.shown, error.place)))
+        raise
 
 
 def _removed(archive: Path) -> None:

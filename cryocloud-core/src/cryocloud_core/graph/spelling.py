@@ -7,6 +7,7 @@ holds, what is shown of it is printable and short.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 #: Two edits turn most slips of the hand into the meant name; three match unrelated short names.
 MAX_EDITS = 2
 _SHOWN = 60
+#: what TOML takes as a key without quotes
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @lru_cache(maxsize=4096)
@@ -63,6 +66,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def as_key(name: str) -> str:
+    """Return a name as one key of TOML, quoted where it must be."""
+    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=not name.isprintable())
 
 
 def shown(value: Any) -> str:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Self
 from attrs import define, evolve, field, frozen
 
 from cryocloud_core.errors import ConfigError, RemoteFileMissing, TransferError
+from cryocloud_core.graph.spelling import as_key
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.secrets import Secret, reveal
 
@@ -132,7 +133,7 @@ class TransferConfig:
         """Return a setting for the server of `url`, a secret revealed. Raises ConfigError for one that is lost."""
         for server, table in self.tables(url):
             if table.get(name) is not None:
-                return self._revealed(table[name], server, name)
+                return self._revealed(table[name], as_key(server), name)
         general = self._general(name)
         if general is None or (isinstance(general, Mapping) and not general):
             return default
@@ -171,9 +172,16 @@ class TransferConfig:
             raise ConfigError(error.message, subject=lost, place=setting, remedy=error.remedy) from error
 
     def section(self, url: Url) -> str:
-        """Return the name of the server's own settings, for messages: the one that is there, else the one to write."""
+        """Return the key of the server's own settings, for messages: the one that is there, else the one to write."""
         plain = url.host.replace(".", "_")
-        return next((name for name, _ in self.tables(url)), f"{plain}_{url.port}" if url.port else plain)
+        return as_key(next((name for name, _ in self.tables(url)), f"{plain}_{url.port}" if url.port else plain))
+
+    def where(self, url: Url, name: str) -> str:
+        """Return the key below the root where a setting stands, or, where there is none, belongs: for messages."""
+        own = (as_key(server) for server, table in self.tables(url) if table.get(name) is not None)
+        usual = self._general(name)
+        is_usual = usual is not None and usual != {}
+        return next((f"{each}.{name}" for each in own), name if is_usual else f"{self.section(url)}.{name}")
 
     def tables(self, url: Url) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield the server's own tables with their names as they are written, the nearest first."""

@@ -86,11 +86,12 @@ class Configured:
         """Return a map of texts, empty unless it is set. Its values may be secrets, so they are not told."""
         value = self.config.get(self.url, name, {})
         if not isinstance(value, dict) or not all(isinstance(each, str | int) for each in value.values()):
-            raise ConfigError("must be a table of texts", subject=self._name(name))
+            raise ConfigError("must be a table of texts", subject=self.name(name))
         return {str(key): str(each) for key, each in value.items()}
 
-    def _name(self, name: str) -> str:
-        return f"{self.root}.{self.config.section(self.url)}.{name}"
+    def name(self, name: str) -> str:
+        """Return the full name of a setting, where it stands or, where there is none, belongs."""
+        return f"{self.root}.{self.config.where(self.url, name)}"
 
     def _wrong(self, name: str, demand: str, value: Any) -> ConfigError:
-        return ConfigError(f"{demand}, got {value!r}", subject=self._name(name))
+        return ConfigError(f"{demand}, got {value!r}", subject=self.name(name))

@@ -18,10 +18,11 @@ from cryocloud_core.errors import RemoteFileMissing, ResolutionError, TransferEr
 from cryocloud_core.files.misspelt import refuse_unknown
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
+from cryocloud_core.transfers.configured import Configured
 from cryocloud_core.transfers.http_answers import first_line, retry_after
-from cryocloud_core.transfers.http_settings import SETTINGS, HttpSettings
-from cryocloud_core.transfers.http_url import DEFAULT_PORTS, origin, request_url
-from cryocloud_core.url_secrets import unsaid
+from cryocloud_core.transfers.http_settings import CREDENTIALS, SETTINGS, HttpSettings, way_in
+from cryocloud_core.transfers.http_url import DEFAULT_PORTS, origin, request_target, request_url
+from cryocloud_core.url_secrets import DOTS, unsaid
 
 MAX_REDIRECTS = 10
 REDIRECTS: Final = (301, 302, 303, 307, 308)
@@ -122,14 +123,34 @@ class Asking(ABC):
         told = f"{answer.url.server} answers {status}{f': {line}' if line else ''}"
         told = unsaid(told, str(answer.url))  # an error page may repeat what a redirect led to
         if answer.status in MISSING:
-            return RemoteFileMissing(told, subject=subject)
-        remedy = ""
-        if answer.status in (401, 403, 407):
-            section = self.config.section(answer.url)
-            remedy = f"what lets us in belongs into HTTP.{section}.token, .headers or .user and .password"
+            return RemoteFileMissing(f"{told}{_asked_as(url)}", subject=subject)
+        remedy = self._way_in(answer, url)
         repeat = answer.status in REPEAT
         after_s = retry_after(answer.headers, time.time()) if repeat else None
         return TransferError(told, subject=subject, remedy=remedy, repeat=repeat, after_s=after_s)
+
+    def _way_in(self, answer: Answer, url: Url) -> str:
+        """Return what to do about an answer that does not let us in, nothing for any other."""
+        if answer.status == 407:
+            where = Configured(self.config, answer.url, "HTTP").name("proxy")
+            return f"who we are belongs into the proxy's URL, before its host: {where}"
+        if answer.status not in (401, 403):
+            return ""
+        is_named = origin(answer.url) == origin(url)
+        sent = way_in(self.config if is_named else self.config.without(CREDENTIALS), answer.url)
+        if sent is not None:
+            return f"what {sent} says was sent and is refused: correct it, or have it allowed"
+        section = self.config.section(answer.url)
+        return f"what lets us in belongs into HTTP.{section}.token, .headers or .user and .password"
+
+
+def _asked_as(url: Url) -> str:
+    """Return for a message what was asked for, where that is not the path as it is written."""
+    if request_target(url.path) == (url.path or "/"):
+        return ""
+    # Covered before it is encoded: afterwards nobody knows `#token=` again.
+    asked = request_target(f"/{url.shown.partition('://')[2].partition('/')[2]}")
+    return f" (asked as {asked.replace(request_target(DOTS), DOTS)})"
 
 
 def _next(at: Url, location: str, url: Url) -> Url:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+import urllib.parse
 import urllib.request
 from typing import Final
 
@@ -72,7 +73,7 @@ class HttpSettings:
         return cls(
             _checked(_headers(found, url), found),
             found.path("ca"),
-            _with_scheme(found.text("proxy", _proxy_of(url))),
+            _proxy(found, url),
             found.truth("allow_downgrade", usual=False),
             found.truth("immutable", usual=False),
             found.truth("fast", usual=True),
@@ -108,15 +109,50 @@ def _checked(headers: dict[str, str], found: Configured) -> dict[str, str]:
         if not _NAME.fullmatch(name) or _BREAK.search(value):
             raise ConfigError(
                 f"header {name!r} cannot be sent: its name has odd characters, or its text a line end or NUL",
-                subject=f"{found.root}.{found.config.section(found.url)}",
+                subject=found.name("headers"),
                 remedy="look for a line end at the end of the text, or of what it is read from",
             )
     return headers
 
 
-def _with_scheme(proxy: str | None) -> str | None:
-    """Return a proxy as a URL: `host:port` is one of http, as other programs read it."""
-    return f"http://{proxy}" if proxy and "://" not in proxy else proxy or None
+def way_in(config: TransferConfig, url: Url) -> str | None:
+    """Return what lets us in at the server of `url`: where it is configured, or "the URL"; None for nothing."""
+    found = Configured(config, url, "HTTP")
+    named = {name: found.name(name) for name in ("headers", "token") if config.get(url, name)}
+    if any(name.lower() == "authorization" for name in found.texts("headers")):
+        return named["headers"]
+    if "token" in named:
+        return named["token"]
+    if url.user is not None:
+        return "the URL"
+    if config.get(url, "user") is not None:
+        return f"{found.name('user')} and .password"
+    return named.get("headers")
+
+
+def _proxy(found: Configured, url: Url) -> str | None:
+    """Return the proxy as a URL: `host:port` is one of http, as other programs read it. Raises ConfigError."""
+    configured = found.text("proxy")
+    written = _proxy_of(url) if configured is None else configured
+    if not written:
+        return None
+    proxy = written if "://" in written else f"http://{written}"
+    if not _is_web_server(proxy):
+        # It is not repeated: it may hold a password.
+        raise ConfigError(
+            "names no proxy",
+            subject=f"environment variable {url.scheme}_proxy" if configured is None else found.name("proxy"),
+            remedy='write "http://host:port", or "" for none',
+        )
+    return proxy
+
+
+def _is_web_server(url: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _proxy_of(url: Url) -> str | None:

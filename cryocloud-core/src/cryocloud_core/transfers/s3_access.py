@@ -31,6 +31,7 @@ SETTINGS: Final = frozenset(
         "timeout",
     }
 )
+_KEYS: Final = ("aws_access_key_id", "aws_secret_access_key")
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
 #: what an S3 server takes at most
@@ -73,7 +74,8 @@ class Place:
 class Access:
     """How one server is reached. Without `key_id` the credentials come from where AWS' own programs find them.
 
-    `section` is the name below `S3` of what is configured for it, for messages.
+    `section` is the name of what is configured for it, `key_id_at` and `secret_at` those of the settings that
+    credentials are taken from or belong into, for messages.
     """
 
     section: str
@@ -88,27 +90,32 @@ class Access:
     fast: bool = True
     #: False where a server's ETags look like the MD5 of a content and are not
     etag_is_md5: bool = True
+    key_id_at: str = ""
+    secret_at: str = ""
 
     @classmethod
     def of(cls, config: TransferConfig, url: Url) -> Access:
         """Return what is configured for the server of `url`. Raises ConfigError."""
         section = f"S3.{config.section(url)}"
 
+        def where(name: str) -> str:
+            return f"S3.{config.where(url, name)}"
+
         def text(name: str) -> str | None:
             value = config.get(url, name)
             return None if value in (None, "") else str(value)
 
         def truth(name: str, usual: bool) -> bool:
-            return _truth(config.get(url, name, usual), f"{section}.{name}")
+            return _truth(config.get(url, name, usual), where(name))
 
         def seconds(name: str, usual: float) -> float:
-            return _seconds(config.get(url, name, usual), f"{section}.{name}")
+            return _seconds(config.get(url, name, usual), where(name))
 
-        key_id, secret = text("aws_access_key_id"), text("aws_secret_access_key")
+        key_id, secret = map(text, _KEYS)
         if (key_id is None) != (secret is None):
-            missing = "aws_access_key_id" if key_id is None else "aws_secret_access_key"
-            told = "is missing or empty beside the other"
-            raise ConfigError(told, subject=f"{section}.{missing}", remedy="set both or none")
+            missing, other = _KEYS if key_id is None else _KEYS[::-1]
+            told = f"is missing or empty beside {where(other)}"
+            raise ConfigError(told, subject=where(missing), remedy="set both or none")
         return cls(
             section,
             f"{'https' if truth('secure', True) else 'http'}://{url.server}",
@@ -121,6 +128,7 @@ class Access:
             seconds("timeout", TIMEOUT_S),
             truth("fast", True),
             truth("etag_is_md5", True),
+            *map(where, _KEYS),
         )
 
     @property

@@ -135,8 +135,8 @@ class Asked:
         words = {
             "key": self._key(),
             "section": self.access.section,
-            "setting_of_key": self._setting("aws_access_key_id"),
-            "setting_of_secret": self._setting("aws_secret_access_key"),
+            "setting_of_key": self._setting("aws_access_key_id", self.access.key_id_at),
+            "setting_of_secret": self._setting("aws_secret_access_key", self.access.secret_at),
             "bucket": self.place.bucket,
             "doing": self.doing,
             # Amazon's servers tell what is missing only to who may list.
@@ -186,10 +186,10 @@ class Asked:
             return "an anonymous user"
         return f'the access key id "{self.key_id or self.access.key_id}"'
 
-    def _setting(self, name: str) -> str:
+    def _setting(self, name: str, written: str) -> str:
         """Return where the user finds what is wrong with the credentials."""
         if self.access.key_id is not None:
-            return f"{self.access.section}.{name}"
+            return written
         return f"{name.upper()}, or where else AWS' programs find it"
 
     def _told(self, message: str, remedy: str = "", *, repeat: bool = False) -> TransferError:

@@ -125,7 +125,7 @@ class Runner:
             return Cancelled("told to stop while its files were prepared")
         except (ResolutionError, ModuleError) as error:
             return Failed(str(error), permanent=True)
-        except TaskError as error:
+        except (TaskError, ConfigError) as error:  # another worker may have what a setting lacks: it can be repeated
             return Failed(f"Preparing files failed: {error}")
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a module's code ran: its import
             return self._failed(error)
