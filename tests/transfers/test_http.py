@@ -74,6 +74,27 @@ def test_what_is_gone_is_missing(http: Transfer, script_server: ScriptServer, st
     assert isinstance(told(http, script_server, answer(status)), RemoteFileMissing)
 
 
+@pytest.mark.parametrize(
+    ("target", "asked"),
+    [
+        ("/a/h#ash%41 100%.dat", " (asked as /a/h%23ash%41%20100%25.dat)"),
+        ("/Tromsø?page=2", " (asked as /Troms%C3%B8?page=2)"),
+        ("/a b?token=c0ffee&id=1", " (asked as /a%20b?token=•••&id=1)"),
+        ("/a#token=c0ffee", " (asked as /a%23token=•••)"),
+        ("/plain%20name?id=1", ""),
+        ("", ""),
+    ],
+)
+def test_what_is_missing_is_told_as_it_was_asked_for(
+    http: Transfer, script_server: ScriptServer, target: str, asked: str
+) -> None:
+    """Where that is not the path as it is written; without its secrets."""
+    script_server.answers = [answer("404 Not Found")]
+    with pytest.raises(RemoteFileMissing) as caught:
+        http.stat(Url.parse(script_server.url(target)))
+    assert caught.value.message == f"127.0.0.1:{script_server.port} answers 404 Not Found{asked}"
+
+
 def test_a_server_that_asks_to_wait_is_heard(http: Transfer, script_server: ScriptServer) -> None:
     """Retry-After in seconds and as a date."""
     assert told(http, script_server, answer("503 Busy", Retry_After="17")).after_s == 17
@@ -96,6 +117,32 @@ LIES = {
 def test_a_body_that_is_not_whole_is_an_error(http: Transfer, script_server: ScriptServer, lie: str) -> None:
     """It is worth repeating."""
     assert told(http, script_server, LIES[lie]).repeat
+
+
+def test_a_body_that_is_cut_tells_how_much_of_it_came(http: Transfer, script_server: ScriptServer) -> None:
+    """In our own words, and where the length is not known without it."""
+    whole = f"127.0.0.1:{script_server.port} stopped"
+    for lie, said in (
+        ("shorter than its length", f"{whole} after 6 of 10 bytes"),
+        ("a chunk that is cut", f"{whole} before the end, after 6 bytes"),
+        ("no last chunk", f"{whole} before the end, after 10 bytes"),
+    ):
+        assert told(http, script_server, LIES[lie]).message == said
+
+
+ENDS = {
+    "a length": (answer("200 OK", BODY), False),
+    "chunks": (answer("200 OK", b"a\r\n0123456789\r\n0\r\n\r\n", Content_Length="", Transfer_Encoding="chunked"), True),
+    "the connection alone": (answer("200 OK", BODY, Content_Length=""), False),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_whether_an_answer_tells_its_own_end_is_known(http: Transfer, script_server: ScriptServer, end: str) -> None:
+    """Where neither it nor a length does, nobody knows whether the file was cut."""
+    script_server.answers, tells_end = [ENDS[end][0]], ENDS[end][1]
+    incoming = http.read(Url.parse(script_server.url()))
+    assert (incoming.tells_end, taken(incoming)) == (tells_end, BODY)
 
 
 def test_what_is_no_http_is_told(http: Transfer, script_server: ScriptServer) -> None:

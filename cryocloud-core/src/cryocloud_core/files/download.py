@@ -137,6 +137,8 @@ class Download:
             if not self._holds(part):
                 with told(part.path):
                     refuse_error(self.url, part.remote, os.pread(part.descriptor, HEAD_BYTES, 0))
+                if not pull.knows_end:
+                    self.terms.doubts.any_end_looks_right(self.url)
         except TransferError:
             pull.forget()
             raise

@@ -45,6 +45,8 @@ class Pull:
     progress: Progress
     #: False once ranges turned out to be ignored
     ranges: bool = True
+    #: False when neither a length nor the answer itself told where the file ends
+    knows_end: bool = True
 
     def begin(self, remote: RemoteFile) -> None:
         """Go on with what is here of this version of the file, or start anew. Raises StagingError."""
@@ -148,6 +150,7 @@ class Pull:
                 with errand.moving():
                     self.progress.moved(self.part.write(chunk, at))
                 at += len(chunk)
+        self.knows_end = end is not None or incoming.tells_end
         self._close(errand, at, end)
 
     def _admit(self, incoming: Incoming, start: int, stop: int | None, *, alone: bool) -> tuple[int, int | None]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from attrs import field, frozen
 
 from cryocloud_core.files.disk import Disk
+from cryocloud_core.files.doubts import Doubts
 from cryocloud_core.files.hands import Hands
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
@@ -36,7 +37,7 @@ class Clock:
 
 @frozen
 class Terms:
-    """Settings, clock, disk, threads, `check`, which raises when the work is to stop, and who hears of progress."""
+    """Settings, clock, disk, threads, `check`, which raises when the work is to stop, who hears of progress, doubts."""
 
     settings: LayerSettings = field(factory=LayerSettings)
     check: Callable[[], None] = lambda: None
@@ -44,6 +45,7 @@ class Terms:
     disk: Disk = field(factory=Disk)
     hands: Hands = field(factory=Hands)
     told: Callable[[Moving], None] = lambda _: None
+    doubts: Doubts = field(factory=Doubts)
 
     def pause(self, seconds: float) -> None:
         """Wait; what `check` raises ends the wait."""

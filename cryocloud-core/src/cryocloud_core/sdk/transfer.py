@@ -73,13 +73,15 @@ class RemoteFile:
 class Incoming:
     """An answer that is being read: what it says of the file, where its bytes begin, and the bytes.
 
-    `start` is 0 where the other side ignored the wanted range. Used as a context manager; leaving closes it.
+    `start` is 0 where the other side ignored the wanted range. `tells_end` says that `chunks` raises for a file that was
+    cut off though its size is not known, as HTTP's chunked answers allow. Used as a context manager; leaving closes it.
     """
 
     remote: RemoteFile
     chunks: Iterator[bytes]
     start: int = 0
     close: Callable[[], None] = lambda: None
+    tells_end: bool = False
 
     def __enter__(self) -> Self:
         """Return itself."""

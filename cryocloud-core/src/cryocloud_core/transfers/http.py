@@ -143,7 +143,7 @@ class HttpTransfer(Transfer):
             raise
         length = None if end is None else end - begin
         stream = Stream(self._loop, pieces(answer, url, length), b"", AHEAD_BYTES, answer.close)
-        return Incoming(remote, stream, begin, stream.close)
+        return Incoming(remote, stream, begin, stream.close, answers.tells_end(answer.headers))
 
 
 def _range_headers(start: int, stop: int | None, validator: str | None) -> dict[str, str]:

@@ -63,6 +63,11 @@ def length_of(headers: Headers) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
+def tells_end(headers: Headers) -> bool:
+    """Return True for an answer that says where it ends without saying before how long it is: a chunked one."""
+    return headers.get("Transfer-Encoding", "").rpartition(",")[2].strip().lower() == "chunked"
+
+
 def validator_of(headers: Headers) -> str | None:
     """Return a strong ETag, else a weak one and `Last-Modified` together, as far as they are there."""
     etag = headers.get("ETag", "").strip()

@@ -16,6 +16,7 @@ from yarl import URL
 
 from cryocloud_core.errors import CryoCloudError, TransferError
 from cryocloud_core.sdk.url import Url
+from cryocloud_core.transfers.http_answers import length_of
 from cryocloud_core.transfers.http_asking import PAGE_BYTES, Answer, Asking
 from cryocloud_core.transfers.http_settings import HttpSettings
 from cryocloud_core.transfers.http_url import request_url
@@ -34,8 +35,8 @@ class SessionAnswer(Answer):
     response: aiohttp.ClientResponse
 
     def pieces(self) -> AsyncIterator[bytes]:
-        """Return its body as it comes."""
-        return aiter(self.response.content.iter_any())
+        """Return its body as it comes. Raises TransferError where it ends too early."""
+        return _Pieces(self)
 
     async def page(self) -> bytes:
         """Return the begin of an error page, at most PAGE_BYTES, empty where it does not come."""
@@ -48,6 +49,28 @@ class SessionAnswer(Answer):
     def close(self) -> None:
         """Let go of it; a connection whose body was not read is closed."""
         self.response.close()
+
+    def cut(self) -> TransferError:
+        """Return the error of a body that ended too early."""
+        came, length = self.response.content.total_bytes, length_of(self.headers)
+        after = f"before the end, after {came} bytes" if length is None else f"after {came} of {length} bytes"
+        return TransferError(f"{self.url.server} stopped {after}", subject=str(self.url), repeat=True)
+
+
+@define(eq=False)
+class _Pieces(AsyncIterator[bytes]):
+    """The body of an answer, in pieces of any size."""
+
+    answer: SessionAnswer
+
+    async def __anext__(self) -> bytes:
+        try:
+            piece = await self.answer.response.content.readany()
+        except aiohttp.ClientPayloadError as error:
+            raise self.answer.cut() from error
+        if not piece:
+            raise StopAsyncIteration
+        return piece
 
 
 @define(eq=False)
@@ -101,7 +124,7 @@ def explained(error: BaseException, url: Url) -> CryoCloudError:
             remedy = "name the file with the certificates to trust in setting ca"
             return TransferError(f"{url.server} is not trusted: {error}", subject=subject, remedy=remedy)
         case aiohttp.ClientPayloadError():
-            return TransferError(f"{url.server} stopped before the end: {error}", subject=subject, repeat=True)
+            return TransferError(f"{url.server} stopped before the end", subject=subject, repeat=True)
         case TimeoutError():
             told = f"{url.server} sent nothing for too long ({str(error) or type(error).__name__})"
             return TransferError(told, subject=subject, repeat=True)
