@@ -289,3 +289,25 @@ def test_misspelt_settings_of_workers_are_told_before_anything_starts(tmp_path: 
     told = 'warned CryoCloud.Worker.transfer_retires is no setting of CryoCloud (did you mean "transfer_retries"?)'
     assert [call for call in witness.calls if call.startswith("warned")] == [told]
     assert witness.calls[0] == told
+
+
+def test_places_that_can_never_work_are_told_before_anything_starts(tmp_path: Path, settings: RunSettings) -> None:
+    """A literal target stops the start; an option's value is warned of, and the run goes on."""
+    copy = {"module": "copyfiles", "name": "Work", "downstreamOf": ["In"], "args": {"src": "/a", "dst": "/b"}}
+    file = tmp_path / "flow.json"
+
+    def written(target: Any) -> Path:
+        nodes = [NODES[0], {**copy, "post": [{"output": "dst", "target": target}]}]
+        options = {"out": {"help": "where to"}}
+        flow = {"name": "Flow", "description": "Tests", "options": options, "nodes": nodes}
+        file.write_text(json.dumps({"workflow": flow}))
+        return file
+
+    with pytest.raises(DocumentError) as refused:
+        Run.prepare([written("rel/out/")], {}, Reading(), settings=settings)
+    witness = Witness()
+    run(written({"option": "out"}), {"out": "rel/out/"}, settings=settings, watcher=witness)
+
+    assert "E37" in refused.value.problems[0]
+    assert "need absolute path" in refused.value.problems[0]
+    assert 'W17 post "target" (option --out) can never work: \'rel/out/\': need absolute path' in witness.calls[0]

@@ -334,8 +334,8 @@ def test_a_module_that_hides_an_installed_one_is_told(bench: Any) -> None:
 
 
 def test_no_code_of_the_catalogue_lacks_a_document() -> None:
-    """Every code, and every row of the refusals, stands in one of the tables above."""
-    covered = {row[0] for row in ROWS} | {"E13", "E38", "W08"}
+    """Every code, and every row of the refusals, stands in one of the tables above, or has tests of its own."""
+    covered = {row[0] for row in ROWS} | {"E13", "E38", "W08", "W17"}  # W17 needs a foresight: test_foretold
 
     assert covered == set(CATALOGUE)
     assert {key for key, _ in E38_ROWS} >= set(REFUSED)

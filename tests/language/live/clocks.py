@@ -79,6 +79,7 @@ CASES = (
         '{"module": "work", "name": "A", "downstreamOf": ["In"], "retry": 3, '
         '"args": {"x": {"value": "rel/ative", "type": "file"}}}',
         result="error",
+        problems=("W17",),
         errors={"A": "absolute path"},
         starts=(),
     ),

@@ -92,8 +92,10 @@ CASES = (
         exists={"$HERE/made/r.nc": True},
     ),
     _post(
-        "a scheme that cannot be sent to",
-        '[{"output": "dst", "target": "gopher://h/", "basename": true}]',
+        "a scheme that cannot be sent to, which only a value of the run shows",
+        '[{"output": "dst", "target": {"option": "to"}, "basename": true}]',
+        workflow={"options": {"to": {"default": "gopher://h/"}}},
+        problems=("W17",),
         result="error",
         errors={"A": "unsupported scheme gopher://"},
     ),

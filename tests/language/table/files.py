@@ -125,6 +125,22 @@ CASES = (
     ),
     _staged("an id without a tempdir", '{"output": "P.dst", "id": "w"}', "nothing", staged={}, problems=("W07",)),
     _refused("another protocol", '{"output": "P.dst", "type": "file", "proto": "ftp"}', "E13"),
+    *(
+        _staged(
+            f"{what} as a file", f'{{"value": {value}, "type": "file"}}', "file @head", problems=("W17",), says=(says,)
+        )
+        for what, value, says in (
+            ("a relative path", '"d/a"', "argument \"x\" can never work: 'd/a': need absolute path"),
+            ("a number", "7", "must be a path, got int"),
+            ("a map", '{"a": 1}', "must be a path, got dict"),
+            ("a scheme that nobody serves", '"htp://h/a"', 'unsupported scheme htp:// (did you mean "http"?)'),
+            ("a URL with one slash", '"http:/h/a"', "a URL has two slashes: write http://"),
+            ("a password", '"http://u:p@h/a"', "holds a password"),
+            ("a port that there is not", '"ssh://h:99999/a"', "has no valid port"),
+            ("a server without a bucket", '"s3://h"', "names no bucket"),
+            ("a directory of a web server", '"http://h/dir/"', "http cannot list one"),
+        )
+    ),
     _staged("a remote file is its own address", '{"value": "s3://store:9000/in/a.zip", "type": "file"}', "file @head"),
     _staged(
         "a remote file in a list",

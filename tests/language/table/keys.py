@@ -115,6 +115,16 @@ CASES = (
         starts=("P",),
         result="error",
     ),
+    *(
+        _refused(f"an upload to {what}", f'"post": {{"output": "dst", "target": "{target}"}}', "E37", says=says)
+        for what, target, says in (
+            ("a web server", "http://h/out/", "http:// cannot put anything"),
+            ("a relative path", "rel/out/", "need absolute path"),
+            ("a scheme that nobody serves", "htp://h/x/", 'unsupported scheme htp:// (did you mean "http"?)'),
+            ("a URL with a password", "ssh://u:p@h/x/", "holds a password"),
+        )
+    ),
+    _key("an upload whose paths begin in the host's name", '"post": {"output": "dst", "target": "s3://h"}', "W17"),
     _key(
         "an upload whose target is a prefix of the name",
         '"post": {"output": "dst", "target": "/out/p", "basename": true}',

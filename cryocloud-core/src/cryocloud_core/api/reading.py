@@ -117,6 +117,7 @@ def _configs(paths: Iterable[Path], reading: Reading) -> dict[Path, Config]:
 def _link(
     path: Path, draft: Draft, given: Mapping[str, Any], reading: Reading, registry: Registry, *, config: Config
 ) -> ReadFile:
+    from cryocloud_core.files.foreseen import Foreseen
     from cryocloud_core.graph.load import link
     from cryocloud_core.modules.find import Finder, look_up
 
@@ -124,7 +125,8 @@ def _link(
     values = option_values(draft, given)
     finder = Finder(folder, registry, tuple(map(Path, reading.module_paths)), import_modules=reading.import_modules)
     found = look_up(draft.wanted(), finder, lambda wanted: _workdir(wanted.workdir, values, config))
-    return ReadFile(path.absolute(), path, values, config, link(draft, found))
+    foresight = Foreseen(registry, config.subtree, values)
+    return ReadFile(path.absolute(), path, values, config, link(draft, found, foresight=foresight))
 
 
 def _workdir(argument: Argument | None, values: Mapping[str, Any], config: Config) -> str | None:

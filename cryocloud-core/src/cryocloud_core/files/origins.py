@@ -171,7 +171,7 @@ class Origins:
 
     def _of_ssh(self, url: Url, *, unzip: bool) -> Path | Url:
         if not url.path:
-            raise ResolutionError("names no path", subject=str(url), remedy="write ssh://host/path")
+            raise ResolutionError("names no path", subject=str(url), remedy=f"write {url.endpoint}/absolute/path")
         path = Path(url.path)
         return path if self._is_here(path, unzip=unzip) or self.is_own_disk(url) else url
 

@@ -6,14 +6,19 @@ Laws: parsed by hand, nothing is percent-decoded, `#`, `?` and spaces belong to 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
-from cryocloud_core.errors import ResolutionError
+from cryocloud_core.errors import ResolutionError, StagingError
 from cryocloud_core.sdk.url import Url, scheme_of
 
 _THIS_MACHINE = ("", "localhost")
 _WITH_DIRECTORIES = ("", "file", "ssh")
+_WEB = ("http", "https")
+_WHOLE = 'write it whole, from "/" on: nothing says in which directory a relative one begins'
+#: a URL that lacks one of its slashes
+_ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 
 
 def place_of(value: Any) -> Path | Url:
@@ -57,12 +62,21 @@ def address_of(path: Path, target: str) -> str:
     return target if has_directories or target.endswith("/") or not path.is_dir() else f"{target}/"
 
 
+def refuse_tree(url: Url) -> None:
+    """Raise StagingError for a URL that names a directory of a web server."""
+    if url.scheme in _WEB and (url.path or "/").endswith("/") and "?" not in url.path:
+        raise StagingError(
+            "is a directory, and http cannot list one", subject=str(url), remedy="name each file, or use s3 or ssh"
+        )
+
+
 def _path(path: str, value: str) -> Path:
+    short = _ONE_SLASH.match(value)
     if not path.startswith("/") or "\0" in path:
         raise ResolutionError(
             "need absolute path",
             subject=repr(value)[:200],
-            remedy='write it whole, from "/" on: nothing says in which directory a relative one begins',
+            remedy=f"a URL has two slashes: write {short[1]}://…" if short else _WHOLE,
         )
     _encoded(path)
     return Path(path)

@@ -21,6 +21,7 @@ from cryocloud_core.errors import ArchiveError, RemoteFileMissing, StagingError
 from cryocloud_core.files.layer_settings import LayerSettings
 from cryocloud_core.files.moving import Moving
 from cryocloud_core.files.own_folder import own_folder
+from cryocloud_core.files.places import refuse_tree
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.unpacked import Unpacking, copy_of, entries_again, is_whole, unpacked
 from cryocloud_core.sdk.url import Url
@@ -77,7 +78,7 @@ class Remote:
         """Return the local copy of a file or directory, current, and in use until `release`. Raises TaskError."""
         from cryocloud_core.files.replacing import OccupiedError
 
-        _refuse_tree(url)
+        refuse_tree(url)
         landing = self._landing()
         place = landing.place(url)
         try:
@@ -104,7 +105,7 @@ class Remote:
         stands that was not brought there, or was changed since.
         """
         if isinstance(source, Url):
-            _refuse_tree(source)
+            refuse_tree(source)
         return self._keeping().bring(source, folder, unzip=unzip)
 
     def unpacked(self, url: Url) -> list[str]:
@@ -115,7 +116,7 @@ class Remote:
         from cryocloud_core.files.replacing import OccupiedError
         from cryocloud_core.files.targets import numbers
 
-        _refuse_tree(url)
+        refuse_tree(url)
         landing = self._landing()
         with landing.alone(url):
             remote = self.layer.stat(url)
@@ -296,10 +297,3 @@ def _renew_all() -> None:
 
 
 os.register_at_fork(after_in_child=_renew_all)
-
-
-def _refuse_tree(url: Url) -> None:
-    if url.scheme in _WEB and (url.path or "/").endswith("/") and "?" not in url.path:
-        raise StagingError(
-            "is a directory, and http cannot list one", subject=str(url), remedy="name each file, or use s3 or ssh"
-        )

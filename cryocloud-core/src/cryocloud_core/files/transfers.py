@@ -7,11 +7,13 @@ whose libraries are missing, are named together with what to do; a server's sett
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 
 from attrs import define, field
 
 from cryocloud_core.errors import PluginError, ResolutionError, StagingError
 from cryocloud_core.files.misspelt import refuse_unknown
+from cryocloud_core.graph.spelling import hint
 from cryocloud_core.sdk.routes import Route, Routes
 from cryocloud_core.sdk.transfer import Transfer, TransferConfig
 from cryocloud_core.sdk.url import Url
@@ -35,8 +37,7 @@ class Transfers:
         """
         route = self.routes.by_scheme.get(url.scheme)
         if route is None:
-            known = ", ".join(f"{scheme}://" for scheme in sorted(self.routes.by_scheme)) or "none"
-            raise ResolutionError(f"unsupported scheme {url.scheme}://", subject=str(url), remedy=f"there is {known}")
+            raise unsupported(url, self.routes.by_scheme)
         with self._lock:
             if route.name not in self._made:
                 config = TransferConfig(self.routes.config.get(route.root, {}), route.root)
@@ -53,6 +54,13 @@ class Transfers:
             made, self._made = list(self._made.values()), {}
         for transfer in made:
             transfer.close()
+
+
+def unsupported(url: Url, schemes: Collection[str]) -> ResolutionError:
+    """Return the error of a URL whose scheme is none of `schemes`."""
+    known = ", ".join(f"{scheme}://" for scheme in sorted(schemes)) or "none"
+    told = f"unsupported scheme {url.scheme}://{hint(url.scheme, schemes)}"
+    return ResolutionError(told, subject=str(url), remedy=f"there is {known}")
 
 
 def _make(route: Route, url: Url, config: TransferConfig) -> Transfer:

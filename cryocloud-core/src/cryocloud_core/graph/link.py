@@ -14,6 +14,7 @@ from attrs import evolve
 from cryocloud_core.graph.draft import Draft, Found, Linked, Missing, Wanted
 from cryocloud_core.graph.edges import Graph, draw
 from cryocloud_core.graph.effects import check_effects
+from cryocloud_core.graph.foretold import Foresight, check_foretold
 from cryocloud_core.graph.problems import Findings, in_order
 from cryocloud_core.graph.promises import check_promises
 from cryocloud_core.graph.reading import node_of
@@ -37,11 +38,13 @@ def link(
     refuse: Collection[str] = tuple(REFUSED),
     more_outputs: Mapping[str, Mapping[str, str]] | None = None,
     kubernetes: bool = False,
+    foresight: Foresight | None = None,
 ) -> Linked:
     """Return the workflow a draft means with the modules that were `found`, and every finding.
 
     `refuse` names the keys that are refused as not supported yet; `more_outputs` adds declared outputs to
-    nodes by name (the properties of a netwatcher's schema); `kubernetes` says how it will run.
+    nodes by name (the properties of a netwatcher's schema); `kubernetes` says how it will run;
+    `foresight` judges the files and places that are named, which go unjudged without it.
     """
     findings = Findings(draft.spot, draft.strict, list(draft.problems))
     sites = sites_of(draft.nodes, found, more_outputs or {}, findings)
@@ -54,6 +57,8 @@ def link(
     for site in sites.values():
         check_effects(site, kubernetes)
         _check_handler(site)
+    if foresight is not None:
+        check_foretold(graph, foresight, draft.options)
     nodes = {name: _node(site, graph) for name, site in sites.items()}
     for name, node in nodes.items():
         _refuse(sites[name], node, refuse)

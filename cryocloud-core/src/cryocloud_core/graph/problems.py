@@ -71,6 +71,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "W14": 'tempdir id "{id}" has two bases, {first} and {second}; the first to be used decides',
     "W15": 'post target {target} does not end with "/", so file names are appended to its last part',
     "W16": '{subject}: {path} is in the directory that "{input}" watches: what is written there arrives again',
+    "W17": "{subject} {verdict}: {why}",
 }
 
 #: Warnings that `--strict` turns into errors: the document says something that is not its language.

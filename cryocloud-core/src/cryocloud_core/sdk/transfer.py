@@ -294,7 +294,15 @@ class Transfer(ABC):
     def close(self) -> None:  # noqa: B027 - only those that hold connections have something to do
         """Let go of connections; the transfer may be used again afterwards."""
 
-    def cannot(self, verb: str, url: Url) -> TransferError:
+    @classmethod  # noqa: B027 - most URLs only the other side can judge
+    def refuse(cls, url: Url, *, put: bool = False) -> None:
+        """Raise TaskError for a URL that can never name a file or directory; with `put` one to be written, a file.
+
+        Nobody is asked: `check` calls this for what a workflow names, before anything starts.
+        """
+
+    @staticmethod
+    def cannot(verb: str, url: Url) -> TransferError:
         """Return the error of something that this protocol cannot do."""
         told = f"{url.scheme}:// cannot {verb}"
         return TransferError(told, subject=str(url), remedy="the page of remote places tells which can")

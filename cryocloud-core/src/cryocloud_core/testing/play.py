@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from attrs import define, field
@@ -17,12 +18,14 @@ from cryocloud_core.engine.debts import CLEAN_UP_TIMER
 from cryocloud_core.engine.exchange import Exchange
 from cryocloud_core.engine.gate import Gate, Held
 from cryocloud_core.errors import OptionError
+from cryocloud_core.files.foreseen import Foreseen
 from cryocloud_core.graph.draft import Draft, Found, Linked, Missing, Wanted
 from cryocloud_core.graph.load import link, parse
 from cryocloud_core.graph.options import read_option
 from cryocloud_core.graph.problems import Problem
 from cryocloud_core.graph.spec import spec_of
 from cryocloud_core.graph.workflow import Workflow
+from cryocloud_core.sdk.registry import Registry
 from cryocloud_core.task import Cancelled, Code, Staging, StagingKind, Task, TaskId
 from cryocloud_core.testing.case import Case
 from cryocloud_core.testing.flow import Flow
@@ -32,7 +35,13 @@ from cryocloud_core.testing.waits import Waits
 def load(case: Case, modules: Mapping[str, Any], flags: tuple[str, ...] = ()) -> tuple[Draft, Linked]:
     """Return the case's workflow, linked with ccmodule dicts by name; a text in place of one is a code and a reason."""
     draft = parse(case.text, strict=case.strict, flags=flags)
-    return draft, link(draft, {wanted: _find(wanted, {**modules, **case.modules}) for wanted in draft.wanted()})
+    found = {wanted: _find(wanted, {**modules, **case.modules}) for wanted in draft.wanted()}
+    return draft, link(draft, found, foresight=_foresight())
+
+
+@cache
+def _foresight() -> Foreseen:
+    return Foreseen(Registry.installed(), lambda _: {})
 
 
 def _find(wanted: Wanted, modules: Mapping[str, Any]) -> Found | Missing:

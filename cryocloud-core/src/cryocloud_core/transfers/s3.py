@@ -44,6 +44,12 @@ class S3Transfer(Transfer):
         self._lock = threading.Lock()
         self._room = threading.BoundedSemaphore(PARTS_OF_ALL)
 
+    @classmethod
+    def refuse(cls, url: Url, *, put: bool = False) -> None:
+        """Raise TransferError for what names no bucket, or with `put` no object, and for keys that there are not."""
+        if Place.of(url).is_prefix and put:
+            raise TransferError("names no object", subject=str(url), remedy=f"write s3://{url.server}/bucket/key")
+
     def stat(self, url: Url) -> RemoteFile:
         """Return what the server tells of an object; a prefix with something below it is a directory."""
         return self._server(url).stat(Place.of(url))
@@ -62,10 +68,8 @@ class S3Transfer(Transfer):
 
     def put(self, outgoing: Outgoing, url: Url) -> None:
         """Write a file, whole or not at all, with its SHA-256 in the metadata; its bucket is made if missing."""
-        place = Place.of(url)
-        if place.is_prefix:
-            raise TransferError("names no object", subject=str(url), remedy=f"write s3://{url.server}/bucket/key")
-        self._server(url).put(place, outgoing)
+        self.refuse(url, put=True)
+        self._server(url).put(Place.of(url), outgoing)
 
     def make_folder(self, url: Url) -> None:
         """Write an empty object whose key ends in `/`, by which consoles and other programs know a directory."""

@@ -56,6 +56,11 @@ class SshTransfer(Transfer):
         self._connections = Connections()
         self._settings: dict[str, SshSettings] = {}
 
+    @classmethod
+    def refuse(cls, url: Url, *, put: bool = False) -> None:  # noqa: ARG003 - it is the same for both
+        """Raise TransferError for what names no path."""
+        reading.path_of(url)
+
     def stat(self, url: Url) -> RemoteFile:
         """Return size and validator of a file or directory, links followed; a checksum is never known."""
         return self._run(url, lambda connection: reading.stat(connection, url))
