@@ -51,6 +51,15 @@ def test_what_is_unpacked_elsewhere_is_told_too(closed: Path, machine: Callable[
     assert said() == [("DEBUG", f"a.zip is unpacked already, to {place}")]
 
 
+def test_what_a_module_unpacks_somewhere_is_told(
+    machine: Callable[..., FileService], tmp_path: Path, said: Said
+) -> None:
+    """Where it lies among other things only its topmost entries are counted."""
+    for name, members, count in (("a.zip", {"one": "1", "two_b": "2"}, "2 entries"), ("b.zip", {"c": ""}, "1 entry")):
+        machine().unpack(str(archived(tmp_path / name, **members)), str(tmp_path))
+        assert said() == [("INFO", f"unpacked {name} to {tmp_path}, {count}")]
+
+
 def test_what_was_fetched_is_told_by_its_name(servers: Path, machine: Callable[..., FileService], said: Said) -> None:
     """The archive itself does not stay."""
     put(servers, "store/in/b.zip", zipped(f="xyz"))

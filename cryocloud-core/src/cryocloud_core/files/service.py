@@ -107,7 +107,12 @@ class FileService:
 
     def unpack(self, archive: str, target: str) -> list[str]:
         """Unpack into an existing directory, all or nothing; return its entries, sorted. Raises ArchiveError."""
-        return unpack_into(existing(local_path(archive)), local_path(target), self.how.limits, self.how.check)
+        source, folder = existing(local_path(archive)), local_path(target)
+        found = unpack_into(source, folder, self.how.limits, self.how.check)
+        logger.info(
+            "unpacked %s to %s, %s", source.name, folder, "1 entry" if len(found) == 1 else f"{len(found)} entries"
+        )
+        return found
 
     def put(self, path: str, target: str) -> str:
         """Copy a local file or directory to a path or URL and return where it is. Raises StagingError."""
