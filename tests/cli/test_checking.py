@@ -150,3 +150,20 @@ def test_a_misspelt_setting_of_workers_is_told_once(folder: Path, capsys: pytest
     assert cli.invoke(["check", file, "other.json"]) == 0
     told = 'CryoCloud.Worker.tempdri is no setting of CryoCloud (did you mean "tempdir"?)'
     assert capsys.readouterr().err.splitlines() == [told]
+
+
+def test_wrong_settings_are_errors_of_the_check(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each once, however many files are checked; what another machine may have is a warning."""
+    (folder / "cryocloud.toml").write_text(
+        '[HTTP]\nimutable = true\ntoken = {env = "NOT_SET_HERE"}\n[CryoCloud.Worker]\ntransfer_retries = "many"\n'
+    )
+    file = write(folder)
+    (folder / "other.json").write_text((folder / file).read_text().replace("Flow", "Other"))
+    assert cli.invoke(["check", file, "other.json"]) == 2
+    out, err = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in err.splitlines()] == [
+        "CryoCloud.Worker.transfer_retries",
+        "HTTP.imutable",
+        "HTTP.token",
+    ]
+    assert out.endswith("other.json: no errors in it, 2 in its settings\n")

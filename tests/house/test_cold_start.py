@@ -59,3 +59,19 @@ def test_a_worker_process_loads_no_terminal_and_no_remote_files() -> None:
 def test_a_head_loads_no_remote_files() -> None:
     """A run on local files does not pay for s3, ssh, http or JSON Schema."""
     assert loaded_by("import cryocloud_core.head.head") & REMOTE == set()
+
+
+JUDGE = """
+from pathlib import Path
+from cryocloud_core.config import Config
+from cryocloud_core.files.settings_told import SettingsTold
+from cryocloud_core.sdk.registry import Registry
+tables = {f"CRYOCLOUD_CFG__{root}__timeout": "0" for root in ("HTTP", "SSH", "S3")}
+told = SettingsTold.of(Registry.installed(), Config.load("/", environ=tables, user_file=Path("/none")))
+assert len(told.errors) == 3, told
+"""
+
+
+def test_settings_are_judged_without_remote_files() -> None:
+    """`check` and the start of a run read the settings of transfers and import none."""
+    assert loaded_by(JUDGE) & REMOTE == set()

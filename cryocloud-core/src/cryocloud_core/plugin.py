@@ -9,6 +9,7 @@ from cryocloud_core.sdk.hookspecs import hookimpl
 from cryocloud_core.sdk.offers import SchedulerOffer, TransferOffer
 
 cryocloud_api = "1"
+_WEB = ("http", "https")
 
 
 @hookimpl
@@ -16,9 +17,13 @@ def register_transfers() -> list[TransferOffer]:
     """Offer the remote places that files come from and go to."""
     rooms = "cryocloud_core.transfers"
     return [
-        TransferOffer("s3", ("s3",), f"{rooms}.s3:S3Transfer", needs=("s3fs",)),
-        TransferOffer("ssh", ("ssh",), f"{rooms}.ssh:SshTransfer", needs=("asyncssh",)),
-        TransferOffer("http", ("http", "https"), f"{rooms}.http:HttpTransfer", needs=("aiohttp",)),
+        TransferOffer("s3", ("s3",), f"{rooms}.s3:S3Transfer", "", ("s3fs",), f"{rooms}.s3_access:Access"),
+        TransferOffer(
+            "ssh", ("ssh",), f"{rooms}.ssh:SshTransfer", "", ("asyncssh",), f"{rooms}.ssh_settings:SshSettings"
+        ),
+        TransferOffer(
+            "http", _WEB, f"{rooms}.http:HttpTransfer", "", ("aiohttp",), f"{rooms}.http_settings:HttpSettings"
+        ),
         TransferOffer("file", ("file",), f"{rooms}.file:FileTransfer"),
     ]
 

@@ -19,8 +19,8 @@ from attrs import define, evolve, field
 from cryocloud_core.api.options_told import told_of_options
 from cryocloud_core.api.reading import ReadFile, Reading, StrPath, read_all, sound
 from cryocloud_core.config import Config
-from cryocloud_core.errors import UsageError
-from cryocloud_core.files.misspelt import misspelt_of_workers
+from cryocloud_core.errors import ConfigError, UsageError
+from cryocloud_core.files.settings_told import SettingsTold, tables_of
 from cryocloud_core.files.unpacked import is_ours
 from cryocloud_core.graph.spelling import hint
 from cryocloud_core.graph.workflow import Workflow
@@ -137,13 +137,25 @@ class Run:
         for file, flow in zip(self.files, self.workflows, strict=True):
             for line in told_of_options(flow, file.options):
                 self.watcher.warned(f"{file.path.name}: {line}")
-        for line in misspelt_of_workers(self.settings.worker_config):
-            self.watcher.warned(line)
+        self._judge_settings()
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             return asyncio.run(self._drive())
         return self._drive_in_thread()
+
+    def _judge_settings(self) -> None:
+        """Tell what is likely wrong with settings. Raises ConfigError for what is."""
+        told = SettingsTold()
+        told.judge_workers(self.settings.worker_config)
+        told.judge_transfers(self.registry, self.settings.routes.config)
+        for file in self.files:
+            told.look_for_misspelt(self.registry, tables_of(file.config))
+        for line in dict.fromkeys(told.warnings):
+            self.watcher.warned(line)
+        if told.errors:
+            first, *more = told.errors
+            raise ConfigError(f"{first}{f' (and {len(more)} more, which `cryocloud check` tells)' if more else ''}")
 
     def cancel(self, pebble: int | None = None) -> int:
         """Give up one open pebble, or all, and return how many; from any thread, 0 before the run has started."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from cryocloud_core.errors import ArchiveError
 from cryocloud_core.files.durable import sync_file, sync_tree
+from cryocloud_core.files.layer_settings import number_of
 from cryocloud_core.files.members import members_of, packing_of
 from cryocloud_core.files.tree import Tree, UnpackLimits
 
@@ -25,12 +26,15 @@ MARKER = ".cc_unpacked"
 
 
 def limits_from(config: Mapping[str, Any]) -> UnpackLimits:
-    """Return the limits a worker's configuration sets: `unpack_max_bytes`, `unpack_max_entries`, `unpack_max_ratio`."""
+    """Return the limits a worker's configuration sets: `unpack_max_bytes`, `unpack_max_entries`, `unpack_max_ratio`.
+
+    Raises ConfigError.
+    """
     usual = UnpackLimits()
     return UnpackLimits(
-        int(config.get("unpack_max_bytes") or usual.max_bytes),
-        int(config.get("unpack_max_entries") or usual.max_entries),
-        float(config.get("unpack_max_ratio") or usual.max_ratio),
+        int(number_of(config, "unpack_max_bytes", 0) or usual.max_bytes),
+        int(number_of(config, "unpack_max_entries", 0) or usual.max_entries),
+        float(number_of(config, "unpack_max_ratio", 0) or usual.max_ratio),
     )
 
 

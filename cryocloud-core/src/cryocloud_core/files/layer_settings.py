@@ -54,23 +54,24 @@ class LayerSettings:
         usual = cls()
         return cls(
             Path(str(config.get("tempdir") or usual.tempdir)),
-            int(_number(config, "transfer_retries", usual.retries)),
-            _number(config, "transfer_retry_wait", usual.retry_wait_s),
-            _number(config, "transfer_retry_wait_max", usual.retry_wait_max_s),
-            _number(config, "transfer_idle_timeout", usual.idle_timeout_s),
-            _number(config, "transfer_timeout", usual.transfer_timeout_s),
-            max(1, int(_number(config, "transfers_per_host", usual.transfers_per_host))),
-            int(_number(config, "transfer_streams", usual.streams)),
-            int(_number(config, "transfer_parallel_min_bytes", usual.parallel_min_bytes)),
-            int(_number(config, "cache_max_bytes", usual.cache_max_bytes)),
-            _number(config, "cache_max_share", usual.cache_max_share),
+            int(number_of(config, "transfer_retries", usual.retries)),
+            number_of(config, "transfer_retry_wait", usual.retry_wait_s),
+            number_of(config, "transfer_retry_wait_max", usual.retry_wait_max_s),
+            number_of(config, "transfer_idle_timeout", usual.idle_timeout_s),
+            number_of(config, "transfer_timeout", usual.transfer_timeout_s),
+            max(1, int(number_of(config, "transfers_per_host", usual.transfers_per_host))),
+            int(number_of(config, "transfer_streams", usual.streams)),
+            int(number_of(config, "transfer_parallel_min_bytes", usual.parallel_min_bytes)),
+            int(number_of(config, "cache_max_bytes", usual.cache_max_bytes)),
+            number_of(config, "cache_max_share", usual.cache_max_share),
             _flag(config, "transfer_trust_local"),
-            _number(config, "cache_sweep_every", usual.sweep_every_s),
-            _number(config, "cache_keep", usual.cache_keep_s),
+            number_of(config, "cache_sweep_every", usual.sweep_every_s),
+            number_of(config, "cache_keep", usual.cache_keep_s),
         )
 
 
-def _number(config: Mapping[str, Any], name: str, usual: float) -> float:
+def number_of(config: Mapping[str, Any], name: str, usual: float) -> float:
+    """Return a number of a worker's configuration, the usual one where it has none. Raises ConfigError."""
     value = config.get(name)
     if value is None:
         return usual

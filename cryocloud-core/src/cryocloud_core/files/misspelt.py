@@ -13,6 +13,7 @@ from cryocloud_core.errors import ConfigError
 from cryocloud_core.graph.spelling import as_key, hint, listed, nearest
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
+from cryocloud_core.secrets import Secret
 
 #: what moving files, finding and unpacking them read below `CryoCloud.Worker`
 WORKER: Final = frozenset(
@@ -53,7 +54,31 @@ def refuse_unknown(config: TransferConfig, url: Url, root: str, settings: Collec
         return
     (above, name), *more = found
     others = "".join(f"; neither is {above}.{as_key(each)}{hint(each, settings)}" for above, each in more)
-    raise ConfigError(
+    raise _is_none(name, above, settings, others)
+
+
+def unknown(table: Mapping[str, Any], above: str, settings: Collection[str]) -> list[str]:
+    """Return a line for each name in a table, whose own is `above`, that is none of `settings` and no server."""
+    return [str(_is_none(name, above, settings)) for name in _unknown(table, settings)]
+
+
+def servers(
+    values: Mapping[str, Any], settings: Collection[str], above: str = ""
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the tables of servers with their names, also of those whose dots made tables of them."""
+    for name, table in values.items():
+        if not _is_table(table) or not (name in settings or _is_server(name, table, settings)):
+            continue
+        if name not in settings and (table.keys() & set(settings) or any(_unknown(table, settings))):
+            yield f"{above}{name}", table
+        for server, found in servers(table, settings, f"{above}{name}."):
+            # Its name may go on in deeper tables, or begin like a setting.
+            if name not in settings or _has_any(found, settings):
+                yield server, found
+
+
+def _is_none(name: str, above: str, settings: Collection[str], others: str = "") -> ConfigError:
+    return ConfigError(
         f"is no setting{hint(name, settings)}{others}",
         subject=f"{above}.{as_key(name)}",
         remedy=f"correct or remove it in cryocloud.toml; there are {listed(sorted(settings))}",
@@ -72,8 +97,12 @@ def misspelt_of_workers(config: Mapping[str, Any]) -> list[str]:
 def _unknown(table: Mapping[str, Any], settings: Collection[str]) -> Iterator[str]:
     """Yield the names that are neither settings nor tables of servers."""
     for name, value in table.items():
-        if name not in settings and not (isinstance(value, Mapping) and _is_server(name, value, settings)):
+        if name not in settings and not (_is_table(value) and _is_server(name, value, settings)):
             yield name
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) and Secret.of(value) is None
 
 
 def _is_server(name: str, table: Mapping[str, Any], settings: Collection[str]) -> bool:

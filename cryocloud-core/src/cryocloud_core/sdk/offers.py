@@ -31,7 +31,8 @@ class TransferOffer:
     """A Transfer class (`package.module:Class`), the URL schemes it serves and the root of its configuration.
 
     Without `config` the root is the name in capitals: transfer `s3` reads its servers' settings below `S3`. `needs`
-    names the distributions that must be installed beside, for the message when they are not.
+    names the distributions that must be installed beside, for the message when they are not. `settings` refers to its
+    `KnownSettings`, with which they are judged before a run starts; without it they are when a server is first met.
     """
 
     name: str
@@ -39,6 +40,7 @@ class TransferOffer:
     reference: str
     config: str = ""
     needs: tuple[str, ...] = ()
+    settings: str = ""
 
     @property
     def root(self) -> str:

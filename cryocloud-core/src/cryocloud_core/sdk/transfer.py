@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from attrs import define, evolve, field, frozen
 
@@ -200,6 +200,17 @@ class TransferConfig:
         for part in name.split("."):
             found = found.get(part) if isinstance(found, Mapping) else None
         return found
+
+
+class KnownSettings(Protocol):
+    """All settings of a transfer, in a module that imports none of its libraries, so that they are judged at once."""
+
+    #: as `Transfer.settings`
+    names: ClassVar[frozenset[str]]
+
+    @staticmethod
+    def of(config: TransferConfig, url: Url) -> object:
+        """Read what is configured for the server of `url`. Raises ConfigError, about one setting by its full name."""
 
 
 class Transfer(ABC):

@@ -11,7 +11,7 @@ import re
 import ssl
 import urllib.parse
 import urllib.request
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import field, frozen
 
@@ -47,6 +47,8 @@ TIMEOUT_S = 60.0
 @frozen
 class HttpSettings:
     """The settings for one request. `headers` hold what lets us in."""
+
+    names: ClassVar[frozenset[str]] = SETTINGS
 
     headers: dict[str, str] = field(factory=dict, repr=False)
     #: a file with the certificates to trust instead of the system's

@@ -7,7 +7,7 @@ no secret is ever part of a text.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from attrs import field, frozen
 
@@ -77,6 +77,8 @@ class Access:
     `section` is the name of what is configured for it, `key_id_at` and `secret_at` those of the settings that
     credentials are taken from or belong into, for messages.
     """
+
+    names: ClassVar[frozenset[str]] = SETTINGS
 
     section: str
     endpoint: str

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import asyncssh
-from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 from attrs import field, frozen
 
 from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.transfers.configured import Configured
+
+if TYPE_CHECKING:
+    from asyncssh import SSHClientConnectionOptions
 
 #: where OpenSSH looks unless it is told otherwise
 KNOWN_HOSTS = (
@@ -58,6 +59,8 @@ TIMEOUT_S = 60.0
 @frozen
 class SshSettings:
     """The settings of one server; what is None is left to the user's ssh configuration and its defaults."""
+
+    names: ClassVar[frozenset[str]] = SETTINGS
 
     host: str
     port: int | None = None
@@ -140,18 +143,22 @@ class SshSettings:
             asked["config"] = [self.config] if self.config else None
         return asked
 
-    async def _options(self) -> asyncssh.SSHClientConnectionOptions:
+    async def _options(self) -> SSHClientConnectionOptions:
         """Return what the user's ssh configuration says of this host, without its keys."""
+        from asyncssh import SSHClientConnectionOptions  # settings are judged where no transfer is needed
+
         asked = self._asked() | {"client_keys": None, "known_hosts": b""}
-        options: asyncssh.SSHClientConnectionOptions
-        options = await asyncssh.SSHClientConnectionOptions.construct(None, **asked)
+        options: SSHClientConnectionOptions = await SSHClientConnectionOptions.construct(None, **asked)
         return options
 
-    def _algorithms(self, options: asyncssh.SSHClientConnectionOptions) -> list[str] | tuple[()]:
+    def _algorithms(self, options: SSHClientConnectionOptions) -> list[str] | tuple[()]:
         """Return the kinds of host keys to ask for: the known ones first, then all others.
 
         With the known ones alone a server whose key is now of another kind breaks off without a word.
         """
+        import asyncssh
+        from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
+
         known = asyncssh.read_known_hosts(self._known_hosts_files(options.config))
         port = options.port if options.port != asyncssh.DEFAULT_PORT else None
         keys, authorities, *_ = known.match(options.host_key_alias or options.host, "", port)
