@@ -17,7 +17,7 @@ WAY = {"type": "file"}
 
 @frozen
 class Wary:
-    """Distrusts every text with `bad` in it, and is not sure where it holds `hm`."""
+    """Distrusts every text with `bad` in it, and nulls; is not sure where there is `hm`."""
 
     given: Mapping[str, Any] = field(factory=dict)
 
@@ -28,7 +28,7 @@ class Wary:
     def target(self, value: Any, *, basename: bool) -> Doubt | None:
         """Judge a target."""
         text = str(value)
-        return Doubt(f"{text} is bad", "hm" not in text) if "bad" in text else None
+        return Doubt(f"{text} is bad", "hm" not in text) if "bad" in text or value is None else None
 
 
 Told = Callable[..., list[str]]
