@@ -46,8 +46,7 @@ def test_places_that_may_work_are_left_alone(flow: Path, capsys: pytest.CaptureF
         (("s3://store/bucket/key", "small/rel.dat"), 0, "W17 argument \"src\" can never work: 'small/rel.dat': need"),
         (("s3://store/bucket/key", "s3://store"), 0, "s3://store: names no bucket; write s3://store/bucket/key"),
         (
-            "ssh://h/out/",
-            "http://h/out/",
+            ("ssh://h/out/", "http://h/out/"),
             2,
             'E37 bad post item: "target" can never work: http://h/out/: http:// cannot',
         ),
