@@ -78,7 +78,7 @@ def test_the_second_signal_does_not_wait(place: Place) -> None:
     run = place.start(workflow)
     place.await_trace("begin A 1")
     run.signal(signal.SIGINT)
-    time.sleep(0.3)
+    time.sleep(1.0)
     assert run.process.poll() is None
     sent_at = time.monotonic()
     run.signal(signal.SIGINT)
@@ -88,6 +88,22 @@ def test_the_second_signal_does_not_wait(place: Place) -> None:
     assert time.monotonic() - sent_at < 2
     place.allow("A")
     assert place.run(workflow).status == 0
+
+
+def test_signals_of_one_moment_are_one(place: Place) -> None:
+    """As from `timeout`, which sends its own to a process and to its whole group: the running task may end."""
+    workflow = place.workflow(WAITS, AFTER)
+    run = place.start(workflow)
+    place.await_trace("begin A 1")
+    run.signal(signal.SIGSTOP)  # so that they are there at once, however slow this machine is
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+        run.signal(number)
+    time.sleep(0.5)
+    place.allow("A")
+    stopped = run.end()
+
+    assert (stopped.status in (130, 143), stopped.lines[-1]) == (True, STOPPED)
+    assert place.trace() == ["begin A 1", "end A 1"]
 
 
 def test_a_killed_run_says_that_it_goes_on(place: Place) -> None:

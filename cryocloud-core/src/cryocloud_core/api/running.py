@@ -27,6 +27,7 @@ from cryocloud_core.graph.workflow import Workflow
 from cryocloud_core.head.head import Head
 from cryocloud_core.head.settings import RunSettings, Told, default_state_dir
 from cryocloud_core.head.view import RunView
+from cryocloud_core.interrupts import Strokes
 from cryocloud_core.modules.load import load_for_good
 from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.registry import Registry, resolve
@@ -231,7 +232,8 @@ class Run:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGINT, lambda _signum, _frame: self._suspend())
+        strokes = Strokes()
+        before = signal.signal(signal.SIGINT, lambda _signum, _frame: self._suspend() if strokes.is_new() else None)
         try:
             yield
         finally:

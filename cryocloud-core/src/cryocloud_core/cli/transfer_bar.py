@@ -92,16 +92,16 @@ class _Lines:
     """The lines of a progress display by URL."""
 
     progress: Any
-    _lines: dict[str, Any] = field(factory=dict)
+    _lines: dict[tuple[str, bool], Any] = field(factory=dict)
     _lock: threading.Lock = field(factory=threading.Lock)
 
     def told(self, moving: Moving) -> None:
         """Draw how far a transfer is."""
         with self._lock:
-            line = self._lines.get(moving.url.text)
+            line = self._lines.get(moving.key)
             if line is None:
                 name = cut(plain(_name_of(moving.url)), _NAME_CELLS)
-                line = self._lines[moving.url.text] = self.progress.add_task(name, total=None, files="")
+                line = self._lines[moving.key] = self.progress.add_task(name, total=None, files="")
             files = f"{moving.files_done}/{moving.files} files" if moving.files > 1 else ""
             self.progress.update(line, completed=moving.done_bytes, total=moving.size_bytes, files=files)
 

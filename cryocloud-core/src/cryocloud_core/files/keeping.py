@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from attrs import evolve, field, frozen
@@ -26,6 +26,7 @@ from cryocloud_core.files.disk import Disk
 from cryocloud_core.files.layer import Layer
 from cryocloud_core.files.place_locks import PlaceLocks
 from cryocloud_core.files.replacing import OccupiedError
+from cryocloud_core.files.small_reading import batches
 from cryocloud_core.files.strangers import is_unpacked
 from cryocloud_core.files.targets import name_of
 from cryocloud_core.files.unpacked import Unpacking, entries, is_whole, refuse_strange, unpacked_at
@@ -52,6 +53,61 @@ class Keeping:
         target = folder / (name_of(source) if isinstance(source, Url) else source.name)
         with self._ready(source, target):
             return self._unpacked(source, target) if unzip else [str(self._taken(source, target))]
+
+    def bring_small(self, urls: Iterable[Url], folder: Path, came: dict[Url, Path]) -> None:
+        """Bring those of several files that are small and whose names nothing has there, many at a time.
+
+        `came` is filled with where they are, also when this is broken off. What did not come, for whatever reason,
+        `bring` brings, or tells why it cannot. Raises ResolutionError, TaskError for a server's wrong settings.
+        """
+        targets = {url: folder / name_of(url) for url in urls if not url.path.endswith("/")}
+        try:
+            self.disk.make_folder(folder)
+            self._books.visit(settled(folder))
+            for batch in batches(targets):
+                with PlaceLocks(self._books) as locks:
+                    self._bring_batch(
+                        {url: target for url, target in batch.items() if self._is_new(url, target, locks)}, came
+                    )
+        except StagingError as error:
+            logger.debug("files are brought one by one: %s", error)
+
+    def _is_new(self, url: Url, target: Path, locks: PlaceLocks) -> bool:
+        """Return True when a name is ours alone, until the locks are left, and nothing has it, nor is to get it."""
+        if not locks.take_now(settled(target)):
+            return False
+        return not os.path.lexists(target) and not os.path.lexists(_place_aside(url, target).parent)
+
+    def _bring_batch(self, targets: Mapping[Url, Path], came: dict[Url, Path]) -> None:
+        places = {url: _place_aside(url, target) for url, target in targets.items()}
+        here: Iterable[Url] = ()
+        try:
+            here = self.layer.fetch_small(places)
+        except BaseException:
+            here = [url for url, place in places.items() if self.layer.uses(place)]
+            raise
+        finally:
+            for url in here:
+                if self._is_placed(places[url], targets[url]):
+                    came[url] = targets[url]
+            for place in places.values():
+                with contextlib.suppress(OSError):  # there is none, or what has come is gone on with
+                    place.parent.rmdir()
+
+    def _is_placed(self, place: Path, target: Path) -> bool:
+        """Give what came aside its name; False when that cannot be, and whoever brings one file tells why."""
+        copy = read_copy(self._books.meta(settled(place)))
+        if copy is None:
+            return False
+        try:
+            self._place(_bare(copy), place, target)
+        except OccupiedError:
+            self._clear(place)
+            return False
+        except StagingError:
+            return False
+        self._clear(place)
+        return True
 
     def _taken(self, source: Path | Url, target: Path) -> Path:
         if isinstance(source, Url) and self._is_current(source, target):
@@ -116,7 +172,7 @@ class Keeping:
         copy = read_copy(self._books.meta(settled(place)))
         if copy is None:
             raise StagingError("was taken away when it had just come", subject=str(place), remedy="bring it again")
-        return evolve(copy, belongs={}, outdated={}, successor=0)
+        return _bare(copy)
 
     def _place(self, copy: Copy, place: Path, target: Path) -> None:
         """Give what lies aside its name, over what was brought there before. Raises StagingError."""
@@ -198,6 +254,11 @@ class Keeping:
 
 def _place_aside(source: Path | Url, target: Path) -> Path:
     return target.with_name(f"{PRIVATE_PREFIX}{key_of(Path(str(source)))}") / target.name
+
+
+def _bare(copy: Copy) -> Copy:
+    """Return the book of what leaves the place of a copy."""
+    return evolve(copy, belongs={}, outdated={}, successor=0)
 
 
 def _looked_at(source: Path, place: Path) -> Copy:

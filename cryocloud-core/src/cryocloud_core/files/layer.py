@@ -196,6 +196,10 @@ class Layer:
             self._cache.touch(owner.path)
         return owner is not None
 
+    def uses(self, target: Path) -> bool:
+        """Return True for a copy that is here and that this layer keeps in use."""
+        return self._cache.uses.has(settled(target)) and self._cache.find(settled(target)) is not None
+
     def is_of(self, remote: RemoteFile, target: Path) -> bool:
         """Return True when nothing says that the copy at `target` is of another version than the other side has."""
         copy = self._cache.find(settled(target))

@@ -98,6 +98,21 @@ class Remote:
         places = landing.places(url for url in urls if not url.path.endswith("/"))
         return {url: places[url] for url in self.layer.fetch_small(places, settle)}
 
+    def bring_small(self, urls: Iterable[Url], folder: Path | None, came: dict[Url, Path]) -> None:
+        """Fetch several files as `fetch_small` does, or with a folder as `keep` does; fill `came` with where they are.
+
+        Also with what had come when this is broken off. Raises TaskError for settings that are wrong.
+        """
+        if folder is not None:
+            self._keeping().bring_small(urls, folder.absolute(), came)
+            return
+        urls = list(urls)
+        try:
+            came |= self.fetch_small(urls)
+        except BaseException:
+            came |= {url: place for url, place in self._landing().places(urls).items() if self.layer.uses(place)}
+            raise
+
     def keep(self, source: Path | Url, folder: Path, *, unzip: bool = False) -> list[str]:
         """Bring a file or directory, from this machine too, into a directory for good: no sweep may take it.
 

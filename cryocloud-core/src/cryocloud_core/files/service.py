@@ -23,7 +23,7 @@ from cryocloud_core.files.origins import Hosts, Origins, ThisMachine, refuse_cop
 from cryocloud_core.files.places import address_of, local_path, place_of
 from cryocloud_core.files.remote import Remote
 from cryocloud_core.files.tempdirs import DEFAULT_BASE
-from cryocloud_core.files.together import Together
+from cryocloud_core.files.together import LINGER_S, Together
 from cryocloud_core.files.transfers import Transfers
 from cryocloud_core.files.unpacked import Unpacking, copy_of, goes_apart, is_file, is_ours, unpacked
 from cryocloud_core.sdk.processor import flag
@@ -98,11 +98,12 @@ class FileService:
     def brought(self, urls: Sequence[Url], way: Preparation) -> list[list[str]]:
         """Return the local paths of each URL's copy, or of what its archive holds. Raises TaskError."""
         if way.unzip:
-            return self.together.each(lambda url: self._brought(url, way), urls)
+            return self.together.each(lambda url: self._brought(url, way), urls, linger_s=LINGER_S)
         small = self.remote.fetch_small(dict.fromkeys(urls)) if len(urls) > 1 else {}
         found = {url: [str(path)] for url, path in small.items()}
         missing = [url for url in dict.fromkeys(urls) if url not in found]
-        found |= zip(missing, self.together.each(lambda url: self._brought(url, way), missing), strict=True)
+        one_by_one = self.together.each(lambda url: self._brought(url, way), missing, linger_s=LINGER_S)
+        found |= zip(missing, one_by_one, strict=True)
         return [found[url] for url in urls]
 
     def unpack(self, archive: str, target: str) -> list[str]:

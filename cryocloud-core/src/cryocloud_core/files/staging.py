@@ -2,7 +2,7 @@
 
 Laws: arguments that need no preparation pass untouched; nulls stay null; a wrong argument is a ResolutionError, which
 no repeat can help, a file that cannot be had a StagingError; every error names the argument; the files of a list are
-brought several at a time and stand in its order.
+brought several at a time and stand in its order, and the first of it that fails is told, with how many others do.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cryocloud_core.files.places import local_path
 from cryocloud_core.files.service import FileService
 from cryocloud_core.files.shapes import filled, leaves
 from cryocloud_core.files.tempdirs import make_tempdir, private_name, shared_name
+from cryocloud_core.files.together import told_of
 from cryocloud_core.sdk.url import Url
 from cryocloud_core.task import Staging, StagingKind, Task
 
@@ -53,7 +54,16 @@ class Stage:
         named = list(leaves(value, staging.origins))
         places = [self.files.find(leaf, way, origin) for leaf, origin in named]
         brought = iter(self.files.brought([place for place in places if isinstance(place, Url)], way))
-        found = [next(brought) if isinstance(place, Url) else self.files.local(place, way) for place in places]
+        found, failed = list[list[str]](), dict[int, BaseException]()
+        for number, place in enumerate(places):
+            try:
+                found.append(next(brought) if isinstance(place, Url) else self.files.local(place, way))
+            except StagingError as error:
+                failed[number] = error
+                if way.unzip:  # to look at the others would be to unpack them
+                    break
+        if failed:
+            raise told_of(failed)
         if value is None:
             return None
         return (

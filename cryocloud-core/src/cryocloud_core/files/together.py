@@ -1,22 +1,35 @@
 """Bringing several files at a time for one task, as one: the first that fails ends the others.
 
-Laws: results stand in the order they were asked for; the error told is the first that happened; nothing goes on in a
-thread when the call is over.
+Laws: results stand in the order they were asked for; the error told is the first that happened, or of a list that is
+told as a whole the first in its order, with how many others failed until all were given up, a moment later; nothing
+goes on in a thread when the call is over.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import define, field
+
+from cryocloud_core.errors import CryoCloudError, RemoteFileMissing
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 #: files of one task that are under way at a time; limits for each host stand in the layer
 WIDTH = 8
+#: seconds for which a list that is told as a whole goes on after its first failure, so that others are known too
+LINGER_S = 1.0
+#: others that failed which are named
+_NAMED = 3
+#: seconds between two looks at whether a signal came that another thread took
+_LOOK_S = 0.1
 
 
 class AbandonedError(Exception):
@@ -37,37 +50,70 @@ class Together:
             raise AbandonedError
         self.outer()
 
-    def each(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]:
-        """Return what `work` returns for every item, in order. Raises the first error that happened."""
+    def each(self, work: Callable[[T], R], items: Sequence[T], *, linger_s: float = 0.0) -> list[R]:
+        """Return what `work` returns for every item, in order. Raises the first error that happened.
+
+        With `linger_s` what is under way goes on so long after a failure, and as long as files are only missing what
+        has not begun too; the error is then that of the first item that failed, and tells of the others.
+        """
         if len(items) < 2:
             return [work(item) for item in items]
-        from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+        from concurrent.futures import ThreadPoolExecutor
 
-        errors: list[BaseException] = []
+        errors: dict[int, BaseException] = {}
 
-        def guarded(item: T) -> R:
-            if self._failed.is_set():
+        def guarded(number: int) -> R:
+            if self._failed.is_set() or not all(isinstance(each, RemoteFileMissing) for each in errors.copy().values()):
                 raise AbandonedError
             try:
-                return work(item)
+                return work(items[number])
             except BaseException as error:
-                errors.append(error)
-                self._failed.set()
+                errors[number] = error
+                if not linger_s or not isinstance(error, CryoCloudError):
+                    self._failed.set()
                 raise
 
         try:
             with ThreadPoolExecutor(min(self.width, len(items)), "cryocloud-files") as pool:
-                futures = [pool.submit(guarded, item) for item in items]
+                futures = [pool.submit(guarded, number) for number in range(len(items))]
                 try:
-                    wait(futures, return_when=FIRST_EXCEPTION)
+                    self._wait(futures, linger_s)
                 except BaseException:
                     self._failed.set()
                     raise
                 finally:
+                    if errors:
+                        self._failed.set()
                     for future in futures:
                         future.cancel()
         finally:
             self._failed.clear()
         if errors:
-            raise errors[0]
+            raise told_of(errors) if linger_s else next(iter(errors.values()))
         return [future.result() for future in futures]
+
+    def _wait(self, futures: Sequence[Future[Any]], linger_s: float) -> None:
+        """Return when all are done, or so long after the first failure."""
+        from concurrent.futures import FIRST_EXCEPTION, wait
+
+        left = set(futures)
+        while left and not any(future.cancelled() or future.exception() for future in set(futures) - left):
+            left = wait(left, _LOOK_S, FIRST_EXCEPTION).not_done
+        until = time.monotonic() + linger_s
+        while left and not self._failed.is_set() and time.monotonic() < until:
+            left = wait(left, _LOOK_S).not_done
+
+
+def told_of(errors: Mapping[int, BaseException]) -> BaseException:
+    """Return the error of the first of several items, by number, that tells of the others; first what is no failure."""
+    failed = {number: error for number, error in sorted(errors.items()) if isinstance(error, CryoCloudError)}
+    for error in errors.values():
+        if not isinstance(error, CryoCloudError | AbandonedError):
+            return error
+    first, *others = failed.values() or errors.values()
+    if isinstance(first, CryoCloudError) and others:
+        names = [other.subject for other in others if isinstance(other, CryoCloudError)][:_NAMED]
+        more = ", …" if len(others) > _NAMED else ""
+        count = "1 other" if len(others) == 1 else f"{len(others)} others"
+        first.message += f", and {count} failed: {', '.join(names)}{more}"
+    return first

@@ -32,6 +32,7 @@ from cryocloud_core.head.status import Status
 from cryocloud_core.head.telling import Telling
 from cryocloud_core.head.veil import Veil
 from cryocloud_core.head.view import FailureView, RunView
+from cryocloud_core.interrupts import Strokes
 from cryocloud_core.sdk.observed import RunSeen
 from cryocloud_core.sdk.scheduler import Scheduler
 from cryocloud_core.wire import to_data
@@ -212,9 +213,14 @@ class Head:
         """Let the first SIGINT or SIGTERM suspend the run, the second end it at once."""
         if threading.current_thread() is not threading.main_thread():
             return []
-        signals = [signal.SIGINT, signal.SIGTERM]
+        signals, strokes = [signal.SIGINT, signal.SIGTERM], Strokes()
+
+        def hear(signum: signal.Signals) -> None:
+            if strokes.is_new():
+                running.suspend(signum)
+
         for signum in signals:
-            asyncio.get_running_loop().add_signal_handler(signum, running.suspend, signum)
+            asyncio.get_running_loop().add_signal_handler(signum, hear, signum)
         return signals
 
     def _say_opening(self, parts: Parts, telling: Telling, journal: Journal) -> None:
