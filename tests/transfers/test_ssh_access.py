@@ -161,7 +161,7 @@ def test_a_key_that_is_not_let_in_is_named(
     error = refused(keys=[str(tmp_path / "stranger")])
     assert f'does not let the user "{getpass.getuser()}" in' in error.message
     assert str(tmp_path / "stranger") in error.message
-    assert f"SSH.127_0_0_1:{ssh_server.port}.keys" in error.remedy
+    assert f'SSH."127_0_0_1:{ssh_server.port}".keys' in error.remedy
     assert not error.repeat
 
 
@@ -190,7 +190,7 @@ def test_a_key_that_cannot_be_read_is_named(refused: Callable[..., TransferError
 
     error = refused(keys=str(tmp_path / "none"))
     assert str(tmp_path / "none") in error.message
-    assert "below SSH.127_0_0_1:" in error.remedy
+    assert 'below SSH."127_0_0_1:' in error.remedy
     assert "cannot be read" in refused(keys=str(tmp_path / "text")).message
 
 

@@ -113,7 +113,7 @@ class Access:
         def seconds(name: str, usual: float) -> float:
             return _seconds(config.get(url, name, usual), where(name))
 
-        key_id, secret = map(text, _KEYS)
+        key_id, secret = text("aws_access_key_id"), text("aws_secret_access_key")
         if (key_id is None) != (secret is None):
             missing, other = _KEYS if key_id is None else _KEYS[::-1]
             told = f"is missing or empty beside {where(other)}"
