@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from cryocloud_core.cli import main as cli
-from cryocloud_core.cli.ear import Ear, Interrupted
 from cryocloud_core.files.small_reading import BATCH_FILES
 from cryocloud_core.sdk.transfer import SMALL_BYTES
 from tests.services.httpserver import HttpServer
@@ -141,37 +140,28 @@ def test_what_came_before_an_interrupt_is_printed(
         assert {Path(path).parent for path in paths} == {folder / "out"}
 
 
-def test_interrupts_of_one_moment_are_one() -> None:
-    """A second handler that has come to its turn neither raises nor ends anything, nor does one after the work."""
-    ear = Ear()
-    before = signal.getsignal(signal.SIGINT)
-    try:
-        with ear.open():
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-            with pytest.raises(Interrupted):
-                ear.check()
-        signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_a_later_interrupt_ends_the_process_at_once() -> None:
-    """As a person wants it that presses the keys again."""
+@pytest.mark.parametrize(("pause", "code", "out"), [("0", 0, "still there\n"), ("MOMENT_S * 1.1", -signal.SIGINT, "")])
+def test_interrupts_of_one_moment_are_one(pause: str, code: int, out: str) -> None:
+    """A second one neither raises nor ends anything, nor does one after the work; a later one ends the process."""
     program = (
         "import signal, time\n"
-        "from cryocloud_core.cli.ear import Ear\n"
-        "from cryocloud_core.interrupts import MOMENT_S\n"
-        "with Ear().open():\n"
+        "from cryocloud_core.cli.ear import Ear, Interrupted\n"
+        "from cryocloud_core.interrupts import MOMENT_S, Strokes\n"
+        f"at = iter((1.0, 1.0 + {pause}, 1.0 + {pause}))\n"
+        "ear = Ear(strokes=Strokes(lambda: next(at)))\n"
+        "with ear.open():\n"
         "    signal.raise_signal(signal.SIGINT)\n"
-        "    time.sleep(MOMENT_S * 1.1)\n"
         "    signal.raise_signal(signal.SIGINT)\n"
-        "    print('still there')\n"
+        "    try:\n"
+        "        ear.check()\n"
+        "    except Interrupted:\n"
+        "        print('still there')\n"
+        "signal.raise_signal(signal.SIGINT)\n"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=PATIENCE_S
     )
-    assert (ended.returncode, ended.stdout) == (-signal.SIGINT, "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, out, "")
 
 
 def test_one_mistake_is_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

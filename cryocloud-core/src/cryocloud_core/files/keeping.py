@@ -80,16 +80,11 @@ class Keeping:
 
     def _bring_batch(self, targets: Mapping[Url, Path], came: dict[Url, Path]) -> None:
         places = {url: _place_aside(url, target) for url, target in targets.items()}
-        here: Iterable[Url] = ()
         try:
-            here = self.layer.fetch_small(places)
-        except BaseException:
-            here = [url for url, place in places.items() if self.layer.uses(place)]
-            raise
-        finally:
-            for url in here:
+            for url in self.layer.fetch_small(places):
                 if self._is_placed(places[url], targets[url]):
                     came[url] = targets[url]
+        finally:
             for place in places.values():
                 with contextlib.suppress(OSError):  # there is none, or what has come is gone on with
                     place.parent.rmdir()
