@@ -58,6 +58,19 @@ def test_of_many_that_are_missing_some_are_named_and_all_are_counted() -> None:
     assert str(told.value).startswith("http://h/0: ")
 
 
+def test_what_is_wrong_for_each_alike_is_told_once() -> None:
+    """It is about no file: a disk is full."""
+    both = threading.Barrier(2)
+
+    def work(_: int) -> None:
+        both.wait(PATIENCE_S)
+        raise StagingError("is full", subject="/disk")
+
+    with pytest.raises(StagingError) as told:
+        Together().each(work, range(2), linger_s=PATIENCE_S)
+    assert str(told.value) == "/disk: is full"
+
+
 def test_a_server_that_is_away_is_not_asked_for_all() -> None:
     """What was not begun is never begun then."""
     begun = []

@@ -110,10 +110,11 @@ def told_of(errors: Mapping[int, BaseException]) -> BaseException:
     for error in errors.values():
         if not isinstance(error, CryoCloudError | AbandonedError):
             return error
-    first, *others = failed.values() or errors.values()
+    first, *rest = failed.values() or errors.values()
+    # What is not about one file is the same for each of them.
+    others = [each.subject for each in rest if isinstance(each, CryoCloudError) and str(each) != str(first)]
     if isinstance(first, CryoCloudError) and others:
-        names = [other.subject for other in others if isinstance(other, CryoCloudError)][:_NAMED]
-        more = ", …" if len(others) > _NAMED else ""
         count = "1 other" if len(others) == 1 else f"{len(others)} others"
-        first.message += f", and {count} failed: {', '.join(names)}{more}"
+        more = ", …" if len(others) > _NAMED else ""
+        first.message += f", and {count} failed: {', '.join(others[:_NAMED])}{more}"
     return first
