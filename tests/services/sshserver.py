@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +145,8 @@ class SshServer:
         """End its connections; it goes on listening."""
         sessions = self.sessions()
         for each in sessions:
-            each.kill()
+            with suppress(psutil.NoSuchProcess):  # one ends when another of its connection does
+                each.kill()
         wait_until_dead(sessions)
 
     def log(self) -> str:
