@@ -73,7 +73,7 @@ class RemoteFile:
 class Incoming:
     """An answer that is being read: what it says of the file, where its bytes begin, and the bytes.
 
-    `start` is 0 where the other side ignored the wanted range. `tells_end` says that `chunks` raises for a file that was
+    `start` is 0 where the other side ignored the wanted range. `tells_end` says that `chunks` raises for a file that is
     cut off though its size is not known, as HTTP's chunked answers allow. Used as a context manager; leaving closes it.
     """
 
