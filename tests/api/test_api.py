@@ -310,4 +310,4 @@ def test_places_that_can_never_work_are_told_before_anything_starts(tmp_path: Pa
 
     assert "E37" in refused.value.problems[0]
     assert "need absolute path" in refused.value.problems[0]
-    assert 'W17 post "target" (option --out) can never work: \'rel/out/\': need absolute path' in witness.calls[0]
+    assert "W17 post \"target\" (option --out) can never work: 'rel/out/': need absolute path" in witness.calls[0]
