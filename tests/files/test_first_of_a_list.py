@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cryocloud_core.errors import RemoteFileMissing, StagingError, TransferError
+from cryocloud_core.errors import ConfigError, RemoteFileMissing, StagingError, TransferError
 from cryocloud_core.files.service import FileService
 from cryocloud_core.files.together import Together
 from cryocloud_core.files.transfers import Transfers
@@ -69,6 +69,19 @@ def test_what_is_wrong_for_each_alike_is_told_once() -> None:
     with pytest.raises(StagingError) as told:
         Together().each(work, range(2), linger_s=PATIENCE_S)
     assert str(told.value) == "/disk: is full"
+
+
+def test_a_setting_that_is_wrong_for_all_is_told_once() -> None:
+    """With the first file that needs it: the others need no more than that."""
+    both = threading.Barrier(2)
+
+    def work(number: int) -> None:
+        both.wait(PATIENCE_S)
+        raise ConfigError("is not set", subject="environment variable X", place=f"http://h/{number}: HTTP.token")
+
+    with pytest.raises(ConfigError) as told:
+        Together().each(work, range(2), linger_s=PATIENCE_S)
+    assert str(told.value) == "http://h/0: HTTP.token: environment variable X: is not set"
 
 
 def test_a_server_that_is_away_is_not_asked_for_all() -> None:

@@ -112,9 +112,13 @@ def told_of(errors: Mapping[int, BaseException]) -> BaseException:
             return error
     first, *rest = failed.values() or errors.values()
     # What is not about one file is the same for each of them.
-    others = [each.subject for each in rest if isinstance(each, CryoCloudError) and str(each) != str(first)]
+    others = [each.subject for each in rest if isinstance(each, CryoCloudError) and not _are_alike(each, first)]
     if isinstance(first, CryoCloudError) and others:
         count = "1 other" if len(others) == 1 else f"{len(others)} others"
         more = ", …" if len(others) > _NAMED else ""
         first.message += f", and {count} failed: {', '.join(others[:_NAMED])}{more}"
     return first
+
+
+def _are_alike(one: CryoCloudError, other: BaseException) -> bool:
+    return isinstance(other, CryoCloudError) and (one.subject, one.message) == (other.subject, other.message)
