@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cryocloud_core.errors import ArchiveError
+from cryocloud_core.errors import ArchiveError, ConfigError
 from cryocloud_core.files.archives import limits_from, unpack_into
 from cryocloud_core.files.members import Format, Packing, packing_of
 from cryocloud_core.files.tree import UnpackLimits
@@ -300,6 +300,15 @@ def test_limits(tmp_path: Path, out: Path) -> None:
     refused(archive, out, "unpack_max_entries", max_entries=19)
     refused(archive, out, "unpack_max_bytes", max_bytes=19_999)
     assert len(unpack(archive, out, max_entries=20, max_bytes=20_000)) == 20
+
+
+def test_limits_may_be_texts() -> None:
+    """As environment variables have them that are not JSON."""
+    limits = limits_from({"unpack_max_bytes": "1_000", "unpack_max_entries": "20", "unpack_max_ratio": "2.5"})
+    assert (limits.max_bytes, limits.max_entries, limits.max_ratio) == (1000, 20, 2.5)
+    for wrong in ("many", "nan", "inf", "-1"):
+        with pytest.raises(ConfigError, match=r"^CryoCloud\.Worker\.unpack_max_bytes: must be a number"):
+            limits_from({"unpack_max_bytes": wrong})
 
 
 def test_a_bomb_is_stopped_by_its_ratio(tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,13 +71,23 @@ class LayerSettings:
 
 
 def number_of(config: Mapping[str, Any], name: str, usual: float) -> float:
-    """Return a number of a worker's configuration, the usual one where it has none. Raises ConfigError."""
+    """Return a number of a worker's configuration, or of a text there, the usual one for none. Raises ConfigError."""
     value = config.get(name)
     if value is None:
         return usual
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+    found = _number(value)
+    if not 0 <= found < float("inf"):
         raise ConfigError(f"must be a number from 0 up, got {value!r}", subject=f"CryoCloud.Worker.{name}")
-    return value
+    return found
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    try:
+        return float(value) if isinstance(value, str) else -1.0
+    except ValueError:
+        return -1.0
 
 
 def _flag(config: Mapping[str, Any], name: str) -> bool:
