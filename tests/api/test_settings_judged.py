@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from cryocloud_core import RunSettings, run
 from cryocloud_core.api.running import Nobody
 from cryocloud_core.errors import ConfigError
 
-NODES = [
+NODES: list[dict[str, Any]] = [
     {"module": "cmdline", "name": "In", "downstreamOf": ["entry"]},
     {"module": "noop", "name": "Work", "downstreamOf": ["In"], "args": {"time": 0}},
 ]
@@ -28,10 +29,10 @@ class Hearer(Nobody):
         self.lines.append(line)
 
 
-def started(folder: Path, text: str) -> list[str]:
-    """Run a workflow beside a configuration of that text and return the warnings."""
+def started(folder: Path, text: str, **more: object) -> list[str]:
+    """Run a workflow, its work with `more`, beside a configuration of that text and return the warnings."""
     (folder / "cryocloud.toml").write_text(text)
-    workflow = {"name": "Flow", "description": "Tests", "options": {}, "nodes": NODES}
+    workflow = {"name": "Flow", "description": "Tests", "options": {}, "nodes": [NODES[0], {**NODES[1], **more}]}
     (folder / "flow.json").write_text(json.dumps({"workflow": workflow}))
     hearer = Hearer()
     settings = RunSettings(state_dir=folder / "state", workers=1, grace_s=1)
@@ -55,6 +56,11 @@ def test_a_wrong_setting_ends_a_run_before_anything_starts(tmp_path: Path, text:
     with pytest.raises(ConfigError, match=told):
         started(tmp_path, text)
     assert not (tmp_path / "state").exists()
+
+
+def test_a_workflow_may_have_settings_of_its_own_where_a_transfer_has_its(tmp_path: Path) -> None:
+    """It ran before anybody judged settings, and no server of that transfer is met."""
+    assert started(tmp_path, "[SSH]\npause = 0\n", config="SSH", args={"time": {"config": "pause"}}) == []
 
 
 def test_a_doubtful_setting_is_told_and_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,11 @@ from cryocloud_core.sdk.transfer import TransferConfig
 from cryocloud_core.sdk.url import Url
 
 
-def told(folder: Path, text: str) -> SettingsTold:
-    """Return what is told of a configuration of that text."""
+def told(folder: Path, text: str, *reads: str) -> SettingsTold:
+    """Return what is told of a configuration of that text, of which workflows read what is named."""
     (folder / "cryocloud.toml").write_text(text)
-    return SettingsTold.of(Registry.of(plugin), Config.load(folder, environ={}, user_file=folder / "none"))
+    config = Config.load(folder, environ={}, user_file=folder / "none")
+    return SettingsTold.of(Registry.of(plugin), config, reads=reads)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,10 @@ def told(folder: Path, text: str) -> SettingsTold:
         ("[HTTP]\ntokn = {env = 'X'}", r'HTTP\.tokn: is no setting .*"token"'),
         ("[SSH.h]\nhost_keys = 'no'", r"SSH\.h\.host_keys: must be 'check' or 'ignore', got 'no'"),
         ("[S3.h]\nsecure = 'perhaps'", r"S3\.h\.secure: value must be true or false"),
-        ("[S3]\naws_access_key_id = 'x'", r"S3\..*aws_secret_access_key: is missing .*beside S3\.aws_access_key_id"),
+        ("[S3]\naws_access_key_id = 'x'", r"S3\.aws_secret_access_key: is missing .*beside S3\.aws_access_key_id"),
+        ("[HTTP]\ntoken = '''a\nb'''", r"HTTP\.headers: header 'Authorization' cannot be sent"),
+        ('[HTTP."::1"]\nfast = 7', r'HTTP\."::1"\.fast: must be true or false'),
+        ('[HTTP."::1:8080"]\nfast = 7', r'HTTP\."::1:8080"\.fast: must be true or false'),
         ("[CryoCloud.Worker]\ntransfer_retries = 'many'", r"CryoCloud\.Worker\.transfer_retries: must be a number"),
         ("[CryoCloud.Worker]\nunpack_max_bytes = 'x'", r"CryoCloud\.Worker\.unpack_max_bytes: must be a number"),
         ("[CryoCloud.Worker]\ntrust_local = 'perhaps'", r"CryoCloud\.Worker\.trust_local: "),
@@ -102,12 +106,40 @@ def test_what_may_be_so_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "[FILE]\nanything = 1",
         "[Ocean]\ntimeout = 3\n[HTPP]\nwind = 1\n[CryoCloud.Worker]\nOcean = 1\ntransfer_idle_timeout = 5",
         "[CryoCloud.Hosts.far]\nssh = 'ssh://far'",
+        '[HTTP."::1"]\nfast = true\n[SSH."fe80::1:2222"]\nport = 2222',
+        "[CryoCloud.Worker]\nunpack_max_bytes = '1_000'\nunpack_max_ratio = '2.5'",
     ],
 )
 def test_what_is_right_is_not_told(tmp_path: Path, text: str) -> None:
     """Tables of servers with dots, halves of credentials that come together, tables of a workflow's own."""
     found = told(tmp_path, text)
     assert (found.errors, found.warnings) == ([], [])
+
+
+def test_what_a_workflow_reads_is_its_own(tmp_path: Path) -> None:
+    """A setting, a table or a part of one, where a transfer or CryoCloud has tables too."""
+    text = (
+        "[SSH]\nhost = 'far'\n[SSH.batch]\nqueue = 'long'\n[HTTP.servces.a]\nurl = 'x'\n[S3]\nbucket = 'b'\n"
+        "[SMTP]\nuser = 'me'\n[CryoCloud.Costs]\nlimit = 1\n"
+    )
+    found = told(tmp_path, text, "SSH.host", "SSH.batch.queue", "HTTP.servces", "S3", "SMTP.user", "CryoCloud.Costs")
+    assert (found.errors, found.warnings) == ([], [])
+
+
+def test_what_a_workflow_does_not_read_is_told_all_the_same(tmp_path: Path) -> None:
+    """A name that only begins alike is another one; a setting of ours is judged whoever reads it."""
+    found = told(tmp_path, "[SSH]\nhosts = 'far'\nport = 'x'\n", "SSH.host", "SSH.port")
+    assert [line.partition(": ")[0] for line in found.errors] == ["SSH.hosts", "SSH.port"]
+
+
+def test_a_text_in_the_place_of_a_table_is_asked_for_without_repeating_the_table(tmp_path: Path) -> None:
+    """What is in it may be secret: a server may be called as a setting is."""
+    found = told(tmp_path, "[HTTP.user]\ntoken = 'Zq123secret'\n[SSH]\npassphrase = ['Zq123secret']\n")
+    assert [line for line in found.errors if "Zq123" in line] == []
+    assert [line.partition(";")[0] for line in found.errors] == [
+        "SSH.passphrase: must be a text, got a list",
+        "HTTP.user: must be a text, got a table",
+    ]
 
 
 def test_a_secret_is_never_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,3 +199,17 @@ def test_a_plugin_s_transfer_may_tell_its_settings(tmp_path: Path, settings: str
     found = SettingsTold.of(Registry.of(plugin, Swift()), config)
     assert len(found.errors) == len(lines)
     assert all(error.startswith(line) for error, line in zip(found.errors, lines, strict=True))
+
+
+@pytest.mark.parametrize("settings", ["", f"{__name__}:SwiftSettings"])
+def test_a_table_that_two_transfers_share_is_judged_by_none(tmp_path: Path, settings: str) -> None:
+    """Neither knows the settings of the other; each server is judged when it is met."""
+
+    class Dav:
+        @hookimpl
+        def register_transfers(self) -> list[TransferOffer]:
+            return [TransferOffer("dav", ("dav",), "dav:Dav", config="HTTP", settings=settings)]
+
+    (tmp_path / "cryocloud.toml").write_text("[HTTP.h]\ndepth = 1\nfast = true\n")
+    config = Config.load(tmp_path, environ={}, user_file=tmp_path / "none")
+    assert SettingsTold.of(Registry.of(plugin, Dav()), config).errors == []

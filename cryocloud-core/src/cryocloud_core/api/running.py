@@ -24,6 +24,7 @@ from cryocloud_core.files.settings_told import SettingsTold, tables_of
 from cryocloud_core.files.unpacked import is_ours
 from cryocloud_core.graph.spelling import hint
 from cryocloud_core.graph.workflow import Workflow
+from cryocloud_core.head.contexts import config_names
 from cryocloud_core.head.head import Head
 from cryocloud_core.head.settings import RunSettings, Told, default_state_dir
 from cryocloud_core.head.view import RunView
@@ -147,7 +148,7 @@ class Run:
 
     def _judge_settings(self) -> None:
         """Tell what is likely wrong with settings. Raises ConfigError for what is."""
-        told = SettingsTold()
+        told = SettingsTold(reads=set[str]().union(*map(config_names, self.workflows)))
         told.judge_workers(self.settings.worker_config)
         told.judge_transfers(self.registry, self.settings.routes.config)
         for file in self.files:

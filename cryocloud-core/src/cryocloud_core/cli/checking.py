@@ -12,6 +12,7 @@ from cryocloud_core.cli.text import plain
 from cryocloud_core.cli.workflow_options import TYPED
 from cryocloud_core.files.settings_told import SettingsTold
 from cryocloud_core.graph.pictures import text
+from cryocloud_core.head.contexts import config_names
 from cryocloud_core.sdk.registry import Registry
 
 
@@ -22,7 +23,9 @@ def check_files(flags: Mapping[str, Any]) -> int:
     for file in read:
         for line in (*file.lines(errors=True), *file.lines(errors=False)):
             print(plain(line), file=sys.stderr)
-    settings = SettingsTold.of(registry, *(file.config for file in read))
+    flows = [file.linked.workflow for file in read if file.linked.workflow is not None]
+    reads = set[str]().union(*map(config_names, flows))
+    settings = SettingsTold.of(registry, *(file.config for file in read), reads=reads)
     for line in (*settings.errors, *settings.warnings):
         print(plain(line), file=sys.stderr)
     for file in read:

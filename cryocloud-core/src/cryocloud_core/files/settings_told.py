@@ -6,7 +6,7 @@ secret is looked for and never judged, and that this machine has it not is no er
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from attrs import define, field
@@ -25,6 +25,8 @@ from cryocloud_core.secrets import Secret, reveal
 
 #: what stands below `CryoCloud` and is read
 _OURS: Final = ("Hosts", "Worker")
+#: stands for a server that has no settings of its own
+_ANY: Final = "server"
 #: stands for a secret, which is a text
 _PLACEHOLDER: Final = "secret"
 
@@ -33,21 +35,25 @@ Table = Mapping[str, Any]
 
 @define(eq=False)
 class SettingsTold:
-    """Lines to tell, each about one setting. With an error nothing that needs the setting can go well."""
+    """Lines to tell, each about one setting. With an error nothing that needs the setting can go well.
+
+    `reads` has the full names of what workflows read: that is theirs, also in a table of ours.
+    """
 
     errors: list[str] = field(factory=list)
     warnings: list[str] = field(factory=list)
+    reads: Collection[str] = ()
 
     @classmethod
-    def of(cls, registry: Registry, *configs: Config) -> SettingsTold:
+    def of(cls, registry: Registry, *configs: Config, reads: Collection[str] = ()) -> SettingsTold:
         """Return what is to be told of configurations, which may be the same."""
-        told = cls()
+        told = cls(reads=reads)
         for config in {id(each): each for each in configs}.values():
             tables = tables_of(config)
             told.judge_workers(config.subtree("CryoCloud.Worker"))
             told.judge_transfers(registry, tables)
             told.look_for_misspelt(registry, tables)
-        return cls(list(dict.fromkeys(told.errors)), list(dict.fromkeys(told.warnings)))
+        return cls(list(dict.fromkeys(told.errors)), list(dict.fromkeys(told.warnings)), reads)
 
     def judge_workers(self, config: Table) -> None:
         """Judge what stands below `CryoCloud.Worker`."""
@@ -85,7 +91,13 @@ class SettingsTold:
                 self._warn_of_table(f"{name}.{as_key(below)}", f"CryoCloud.{meant}")
 
     def _warn_of_table(self, name: str, meant: str) -> None:
-        self.warnings.append(f'[{name}] is no table that CryoCloud reads (did you mean "{meant}"?)')
+        if not self.is_read(name):
+            self.warnings.append(f'[{name}] is no table that CryoCloud reads (did you mean "{meant}"?)')
+
+    def is_read(self, name: str) -> bool:
+        """Return True when a workflow reads a setting or table of that name, the table it is in or a part of it."""
+        own = name.replace('"', "") + "."
+        return any(own.startswith(f"{read}.") or read.startswith(own) for read in self.reads)
 
 
 @define(eq=False)
@@ -98,14 +110,14 @@ class _Judge:
     known: KnownSettings
 
     def judge(self, values: Table) -> None:
-        general = self._sound(values, self.root, "server", lambda table: table)
+        general = self._sound(values, self.root, _ANY, lambda table: table)
         own = dict(servers(values, self.known.names))
         if not own:
-            self._read(general, "server")
+            self._read(general, _ANY)
         for name, table in own.items():
             above = f"{self.root}.{as_key(name)}"
             try:
-                Url.parse(f"{self.scheme}://{name}/a")
+                self._url(name)
             except CryoCloudError as error:
                 self.told.warnings.append(f"{above} is the name of no server: {error.message}")
                 continue
@@ -114,7 +126,8 @@ class _Judge:
 
     def _sound(self, table: Table, above: str, server: str, put: Any) -> dict[str, Any]:
         """Return the settings of a table that are right alone; the others are told."""
-        for line in unknown(table, above, self.known.names):
+        ours = {name: each for name, each in table.items() if not self.told.is_read(f"{above}.{as_key(name)}")}
+        for line in unknown(ours, above, self.known.names):
             self.told.errors.append(line)
         sound = {}
         for name in sorted(self.known.names & table.keys()):
@@ -130,16 +143,22 @@ class _Judge:
         """Tell what settings that are right alone are not together."""
         error = self._error(values, server)
         if error is not None:
+            if server == _ANY:
+                error.subject = error.subject.replace(f"{self.root}.{_ANY}.", f"{self.root}.")
             lines = self.told.errors if error.subject.startswith(f"{self.root}.") else self.told.warnings
             lines.append(str(error))
 
     def _error(self, values: Table, server: str) -> CryoCloudError | None:
         try:
-            url = Url.parse(f"{self.scheme}://{server}/a")
-            self.known.of(TransferConfig(values, self.root, self.known.names), url)
+            self.known.of(TransferConfig(values, self.root, self.known.names), self._url(server))
         except CryoCloudError as error:
             return error
         return None
+
+    def _url(self, server: str) -> Url:
+        is_bare = server.count(":") > 1 and not server.startswith("[")  # an address of IPv6, with a port or without
+        host = f"[{server}]" if is_bare else server
+        return Url.parse(f"{self.scheme}://{host}/a")
 
     def _without_secrets(self, value: Any, name: str) -> tuple[Any, bool]:
         """Return a value with a text for each secret, and whether there was one; one that is lost is told."""
@@ -165,9 +184,13 @@ def tables_of(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def _known(registry: Registry, tables: Table) -> dict[str, tuple[TransferOffer, KnownSettings]]:
-    """Return the transfers that tell their settings and have some there, by root."""
-    offers = {each.offer.root: each.offer for each in registry.transfers().values() if each.offer.settings}
-    return {root: (offer, resolve(offer.settings)) for root, offer in offers.items() if tables.get(root)}
+    """Return the transfers that tell their settings and have some there, by root; what two share neither knows."""
+    offers: dict[str, list[TransferOffer]] = {}
+    for each in registry.transfers().values():
+        found = offers.setdefault(each.offer.root, [])
+        found += [] if each.offer in found else [each.offer]
+    alone = {root: those[0] for root, those in offers.items() if len(those) == 1 and those[0].settings}
+    return {root: (offer, resolve(offer.settings)) for root, offer in alone.items() if tables.get(root)}
 
 
 def _mentions(table: Any, names: frozenset[str]) -> bool:

@@ -30,7 +30,9 @@ class Configured:
         value = self.config.get(self.url, name, usual)
         if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):
             return None if value is None else str(value)
-        raise self._wrong(name, "must be a text", value)
+        # What is in it is not repeated: it may be secret.
+        got = "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)
+        raise ConfigError(f"must be a text, got {got}", subject=self.name(name))
 
     def paths(self, name: str) -> tuple[str, ...] | None:
         """Return paths, from a text or a list of them, with the user's home for `~`."""
