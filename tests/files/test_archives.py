@@ -306,6 +306,7 @@ def test_limits_may_be_texts() -> None:
     """As environment variables have them that are not JSON."""
     limits = limits_from({"unpack_max_bytes": "1_000", "unpack_max_entries": "20", "unpack_max_ratio": "2.5"})
     assert (limits.max_bytes, limits.max_entries, limits.max_ratio) == (1000, 20, 2.5)
+    assert limits_from({"unpack_max_bytes": "", "unpack_max_ratio": 0}) == UnpackLimits()
     for wrong in ("many", "nan", "inf", "-1"):
         with pytest.raises(ConfigError, match=r"^CryoCloud\.Worker\.unpack_max_bytes: must be a number"):
             limits_from({"unpack_max_bytes": wrong})

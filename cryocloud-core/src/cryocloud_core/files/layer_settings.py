@@ -73,7 +73,7 @@ class LayerSettings:
 def number_of(config: Mapping[str, Any], name: str, usual: float) -> float:
     """Return a number of a worker's configuration, or of a text there, the usual one for none. Raises ConfigError."""
     value = config.get(name)
-    if value is None:
+    if value is None or value == "":  # as of an environment variable that is empty
         return usual
     found = _number(value)
     if not 0 <= found < float("inf"):
