@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import signal
 import threading
 import time
+from collections.abc import Collection
+from typing import Any
 
 import pytest
 
@@ -22,6 +25,30 @@ def test_results_stand_in_the_order_of_the_items() -> None:
     assert Together().each(lambda n: (time.sleep(0.02 * (5 - n)), n)[1], range(5)) == [0, 1, 2, 3, 4]
     assert Together().each(str, []) == []
     assert Together().each(str, [7]) == ["7"]
+
+
+def test_to_wait_for_a_long_list_costs_no_more_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits looks again and again whether a signal came, and not each time at thousands."""
+    asked = []
+    wait = concurrent.futures.wait
+
+    def counted(futures: Collection[Any], *args: Any) -> Any:
+        asked.append(len(futures))
+        return wait(futures, *args)
+
+    monkeypatch.setattr("concurrent.futures.wait", counted)
+    go_on = threading.Event()
+
+    def work(item: int) -> int:
+        if item == 0:
+            while not asked:
+                time.sleep(0.001)
+            go_on.set()
+        assert go_on.wait(PATIENCE_S)
+        return item
+
+    assert Together().each(work, range(300)) == list(range(300))
+    assert max(asked) == 1
 
 
 def test_items_are_worked_on_at_the_same_time() -> None:

@@ -77,7 +77,7 @@ class Together:
             with ThreadPoolExecutor(min(self.width, len(items)), "cryocloud-files") as pool:
                 futures = [pool.submit(guarded, number) for number in range(len(items))]
                 try:
-                    self._wait(futures, linger_s)
+                    self._wait(futures, errors, linger_s)
                 except BaseException:
                     self._failed.set()
                     raise
@@ -92,13 +92,14 @@ class Together:
             raise told_of(errors) if linger_s else next(iter(errors.values()))
         return [future.result() for future in futures]
 
-    def _wait(self, futures: Sequence[Future[Any]], linger_s: float) -> None:
+    def _wait(self, futures: Sequence[Future[Any]], errors: Mapping[int, BaseException], linger_s: float) -> None:
         """Return when all are done, or so long after the first failure."""
-        from concurrent.futures import FIRST_EXCEPTION, wait
+        from concurrent.futures import wait
 
-        left = set(futures)
-        while left and not any(future.cancelled() or future.exception() for future in set(futures) - left):
-            left = wait(left, _LOOK_S, FIRST_EXCEPTION).not_done
+        for future in futures:  # to wait for all at a time, time and again, takes long where there are thousands
+            while not errors and not future.done():
+                wait([future], _LOOK_S)
+        left = {future for future in futures if not future.done()}
         until = time.monotonic() + linger_s
         while left and not self._failed.is_set() and time.monotonic() < until:
             left = wait(left, _LOOK_S).not_done
