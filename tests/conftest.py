@@ -37,6 +37,7 @@ PROGRAMS = {
     "docker": ("docker",),
     "ffmpeg": ("ffmpeg", "ffprobe"),
     "graphviz": ("dot",),
+    "zip": ("zip",),
     "idl": ("gdl", "stdbuf"),
     "podman": ("podman",),
     "s3": ("weed",),
