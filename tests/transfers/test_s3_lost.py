@@ -65,7 +65,7 @@ def patiently(call: Callable[[], T]) -> T:
 def shops(s3_mortal: S3Server, tmp_path: Path) -> Iterator[list[Shop]]:
     """Give a bucket of a server that may be killed, with a large object, reached by each of the data planes."""
     patient = Shop(s3_mortal, tmp_path)
-    patiently(lambda: patient.put("large", LARGE))
+    patiently(lambda: patient.put("large", LARGE * 2))  # more than all buffers on the way can hold
     hasty = {"timeout": 2, "connect_timeout": 2}
     shops = [Shop(s3_mortal, tmp_path, hasty | {"fast": fast}, patient.bucket) for fast in (True, False)]
     yield shops
